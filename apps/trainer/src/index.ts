@@ -1,0 +1,1 @@
+export type { ForwardBackwardResult, Learner, OptimizerStepOptions } from './learner.js';

@@ -1,0 +1,1 @@
+export type { Policy, SampleRequest, SampleResult, Tokenizer } from './policy.js';

@@ -1,0 +1,28 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+
+/** What a tool is told about the call it serves. */
+export interface ToolContext {
+  toolCallId: string;
+  /** same for all calls of one rollout: key of per-rollout state */
+  rolloutId: string;
+  /** fires at the time limit and when the run is interrupted */
+  signal: AbortSignal;
+}
+
+/**
+ * A tool the policy may call. A plain object: no base class, no registration.
+ * Throwing, hanging and returning nonsense are all safe: `callTool` turns each into an observation.
+ */
+export interface Tool<Input = unknown, Output = unknown> {
+  /** also the XML tag, unless `tag` is given: `<search>query</search>` */
+  name: string;
+  tag?: string;
+  /** one sentence for the prompt's rule set */
+  description: string;
+  /** arktype, zod, valibot, …; without it the input is the text between the tags */
+  inputSchema?: StandardSchemaV1<unknown, Input>;
+  execute(input: Input, context: ToolContext): Output | Promise<Output>;
+  /** default: strings as they are, everything else as JSON */
+  toObservation?(output: Output): string;
+  close?(): Promise<void>;
+}

@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+// `tapo-source` makes workspace packages resolve to their TypeScript, so tests need no build.
+const conditions = ['tapo-source'];
+
+export default defineConfig({
+  resolve: { conditions: [...conditions, 'module', 'node', 'development|production'] },
+  ssr: { resolve: { conditions: [...conditions, 'module', 'node', 'development|production'] } },
+  test: {
+    include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'test/**/*.test.ts'],
+    testTimeout: 20_000,
+    pool: 'forks',
+    maxWorkers: 2,
+  },
+});
