@@ -1,1 +1,4 @@
-export type { Tool, ToolContext } from './tool.js';
+export { callTool } from './call-tool.js';
+export type { CallToolOptions, ToolResult } from './call-tool.js';
+export { ToolError } from './tool.js';
+export type { Tool, ToolContext, ToolStatus } from './tool.js';

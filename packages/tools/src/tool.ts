@@ -24,5 +24,26 @@ export interface Tool<Input = unknown, Output = unknown> {
   execute(input: Input, context: ToolContext): Output | Promise<Output>;
   /** default: strings as they are, everything else as JSON */
   toObservation?(output: Output): string;
+  /** frees the state kept under `rolloutId`; called once when that rollout has ended, however it ended */
+  endRollout?(rolloutId: string): void | Promise<void>;
+  /** frees everything; called once at the end of a run, safe to call again */
   close?(): Promise<void>;
+}
+
+/** How a tool call ended. Everything but `ok` is still an observation the policy reads. */
+export type ToolStatus = 'ok' | 'error' | 'timeout' | 'refused';
+
+/**
+ * Thrown by a tool whose message is meant for the policy: it becomes the observation word for word, with this status.
+ * Any other exception becomes "The X tool failed: message".
+ */
+export class ToolError extends Error {
+  override readonly name = 'ToolError';
+  constructor(
+    readonly status: Exclude<ToolStatus, 'ok'>,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
 }
