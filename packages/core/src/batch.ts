@@ -27,9 +27,7 @@ export interface Batch {
 }
 
 /** Which loss a learner computes over a batch. Serialisable: it crosses worker and network boundaries. */
-export type LossSpec =
-  | { name: 'cross-entropy' }
-  | ({ name: 'dapo' } & DapoLossOptions);
+export type LossSpec = { name: 'cross-entropy' } | ({ name: 'dapo' } & DapoLossOptions);
 
 /** Options of the DAPO loss. `clipLow`/`clipHigh` are offsets from 1 (0.2/0.28), not ratios. */
 export interface DapoLossOptions {
