@@ -1,0 +1,62 @@
+import { elide } from './elide.js';
+import { ToolError } from './tool.js';
+
+/** How one run of an interpreter ended. */
+export type CodeOutcome =
+  | 'finished'
+  /** the code raised; `error` says what */
+  | 'exception'
+  | 'time-limit'
+  | 'memory-limit'
+  /** recursion or nesting too deep */
+  | 'stack-limit'
+  /** the interpreter itself died or misbehaved and was replaced */
+  | 'crashed';
+
+/** What an interpreter reports of one run. */
+export interface CodeRun {
+  outcome: CodeOutcome;
+  /** what the code printed, also if it failed later; interpreters stop collecting at `COLLECTED_OUTPUT_LENGTH` */
+  stdout: string;
+  /** the last expression's value as text; shown only if nothing was printed */
+  value?: string | undefined;
+  /** exception text with the line in the code, no host paths */
+  error?: string | undefined;
+}
+
+export interface CodeObservationOptions {
+  /** statement that shows a value: `print(x)`, `console.log(x)` */
+  printExample: string;
+  timeLimitMs: number;
+  memoryLimitBytes: number;
+  /** UTF-16 units of output shown; more is cut in the middle (METHOD §5: 2000) */
+  maxOutputLength: number;
+}
+
+/** UTF-16 units of output an interpreter keeps; what is printed beyond is dropped where it arises, so printing costs no memory. */
+export const COLLECTED_OUTPUT_LENGTH = 1_000_000;
+
+/**
+ * The one wording of results and limits for all code tools.
+ * @returns the observation of a run that finished
+ * @throws ToolError with the observation of any other: `timeout` at the time limit, else `error`. What was printed before is kept.
+ */
+export function codeObservation(
+  { outcome, stdout, value, error }: CodeRun,
+  { printExample, timeLimitMs, memoryLimitBytes, maxOutputLength }: CodeObservationOptions,
+): string {
+  const printed = elide(stdout.replace(/\n$/, ''), maxOutputLength);
+  if (outcome === 'finished') {
+    if (printed.trim()) return printed;
+    if (value?.trim()) return elide(value, maxOutputLength);
+    return `The code ran but printed nothing. Use ${printExample} to see a result.`;
+  }
+  const what = {
+    exception: elide(error?.trim() || 'The code raised an exception.', maxOutputLength),
+    'time-limit': `Time limit exceeded: the code ran longer than ${timeLimitMs / 1000} s.`,
+    'memory-limit': `Memory limit exceeded: the code needs more than ${Math.round(memoryLimitBytes / 2 ** 20)} MB.`,
+    'stack-limit': 'Recursion limit exceeded: the code nests or recurses too deeply.',
+    crashed: 'The interpreter failed and was restarted. Try simpler code.',
+  }[outcome];
+  throw new ToolError(outcome === 'time-limit' ? 'timeout' : 'error', printed.trim() ? `${printed}\n${what}` : what);
+}
