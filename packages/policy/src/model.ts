@@ -1,0 +1,276 @@
+/**
+ * The whole model: a decoder-only transformer as Qwen2, Qwen3 and Llama have it, in tfjs operations alone.
+ *
+ * Parameters are a plain record under Hugging Face's weight names, in Hugging Face's layouts (linear weights are
+ * `[out, in]`). All functions are pure, can be compiled or differentiated, and dispose nothing: wrap calls in `tf.tidy`.
+ *
+ * Letters in shapes: B rows, T positions of a row, S positions attended to, V vocabulary, D hidden size, H query heads,
+ * K key/value heads, G = H / K, d head dimension, F MLP width.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+
+import type { ModelConfig } from './config.js';
+import { loraDelta, type Lora } from './lora.js';
+import { inverseFrequencies } from './rope.js';
+
+/** Parameters by Hugging Face weight name, for example `model.layers.0.self_attn.q_proj.weight`. */
+export type ModelParameters = Record<string, tf.Tensor>;
+
+export interface ModelInputs {
+  /** int32 `[B, T]`; padding goes to the right, where causal attention keeps it from influencing anything before it */
+  tokens: tf.Tensor;
+  /** int32 `[B, T]`, default 0..T−1 in each row; needed when several sequences are packed into a row */
+  positions?: tf.Tensor;
+  /** int32 `[B, T]`: a position attends only to positions of its own segment (packing) */
+  segments?: tf.Tensor;
+}
+
+export interface ForwardOptions {
+  /** low-rank adapters added to linear layers; the base weights stay as they are */
+  lora?: Lora;
+}
+
+/** Keys and values of earlier positions, one entry per layer, each `[B, K, S, d]`. Keys are stored after RoPE. */
+export interface KvCache {
+  keys: tf.Tensor[];
+  values: tf.Tensor[];
+}
+
+export interface CachedInputs {
+  /** int32 `[B, T]`: the next T tokens of each row (T = 1 while decoding, more while prefilling) */
+  tokens: tf.Tensor;
+  /** int32 `[B]`: valid positions of each row's cache, which is also the position of its first new token */
+  lengths: tf.Tensor;
+  cache: KvCache;
+}
+
+/** How a layer attends: queries `[B, H, T, d]`, keys and values `[B, K, T, d]` of the new positions → `[B, H, T, d]`. */
+type Attend = (layer: number, queries: tf.Tensor4D, keys: tf.Tensor4D, values: tf.Tensor4D) => tf.Tensor4D;
+
+/** Final hidden states `[B, T, D]` (after the last norm) of whole sequences. */
+export function forward(
+  parameters: ModelParameters,
+  inputs: ModelInputs,
+  config: ModelConfig,
+  options: ForwardOptions = {},
+): tf.Tensor3D {
+  const [batch, length] = shape2(inputs.tokens);
+  const positions = inputs.positions ?? tf.tensor2d(range(length), [1, length], 'int32');
+  const mask = causalMask(length, inputs.segments); // [1, 1, 1, T, T] or [B, 1, 1, T, T]
+  const attend: Attend = (_, queries, keys, values) => attention(queries, keys, values, mask);
+  return transformer(parameters, inputs.tokens, positions, attend, config, batch, length, options);
+}
+
+/** `logits [B, T, V]` of hidden states `[B, T, D]`. */
+export function logits(parameters: ModelParameters, hidden: tf.Tensor, config: ModelConfig): tf.Tensor {
+  const head = config.tieWordEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
+  return linear(hidden, parameter(parameters, head));
+}
+
+/**
+ * Teacher-forced log-probability (natural log) of `targets` and entropy (nats) of the distribution they were taken from,
+ * both `[B, T]`. The entropy carries a gradient.
+ * @param targets int32 `[B, T]`: the token that follows each position
+ */
+export function tokenLogprobs(
+  parameters: ModelParameters,
+  inputs: ModelInputs,
+  targets: tf.Tensor,
+  config: ModelConfig,
+  { temperature = 1, ...options }: ForwardOptions & { temperature?: number } = {},
+): { logprobs: tf.Tensor2D; entropies: tf.Tensor2D } {
+  const raw = logits(parameters, forward(parameters, inputs, config, options), config); // [B, T, V]
+  const scores = temperature === 1 ? raw : tf.div(raw, temperature);
+  const all = tf.logSoftmax(scores); // [B, T, V]
+  const selected = tf.oneHot(tf.cast(targets, 'int32'), config.vocabSize, 1, 0, 'float32');
+  return {
+    logprobs: tf.sum(tf.mul(all, selected), -1),
+    entropies: tf.neg(tf.sum<tf.Tensor2D>(tf.mul(tf.exp(all), all), -1)),
+  };
+}
+
+/**
+ * Hidden states `[B, T, D]` of T new tokens per row over a KV cache, and the new tokens' own keys and values
+ * (`[B, K, T, d]` per layer), which the caller writes at `lengths[b]…` of its cache (`writeCache`, or in place).
+ * The cache itself is only read, so a decoding step never copies it.
+ */
+export function forwardCached(
+  parameters: ModelParameters,
+  { tokens, lengths, cache }: CachedInputs,
+  config: ModelConfig,
+  options: ForwardOptions = {},
+): { hidden: tf.Tensor3D; entries: KvCache } {
+  const [batch, length] = shape2(tokens);
+  const capacity = cache.keys[0]?.shape[2] ?? 0;
+  const offsets = tf.tensor2d(range(length), [1, length], 'int32');
+  const positions = tf.add(tf.reshape(lengths, [batch, 1]), offsets); // [B, T]
+  const columns = tf.tensor(range(capacity), [1, 1, 1, 1, capacity], 'int32');
+  const cached = tf.less(columns, tf.reshape(lengths, [batch, 1, 1, 1, 1]));
+  const cacheMask = tf.tile(additive(cached), [1, 1, 1, length, 1]); // [B, 1, 1, T, C]
+  const newMask = tf.add(causalMask(length), tf.zeros([batch, 1, 1, 1, 1])); // [B, 1, 1, T, T]
+  const mask = tf.concat([cacheMask, newMask], 4); // [B, 1, 1, T, C + T]
+  const entries: KvCache = { keys: [], values: [] };
+  const attend: Attend = (layer, queries, keys, values) => {
+    entries.keys.push(keys);
+    entries.values.push(values);
+    const allKeys = tf.concat([cache.keys[layer] as tf.Tensor4D, keys], 2);
+    const allValues = tf.concat([cache.values[layer] as tf.Tensor4D, values], 2);
+    return attention(queries, allKeys, allValues, mask);
+  };
+  const hidden = transformer(parameters, tokens, positions, attend, config, batch, length, options);
+  return { hidden, entries };
+}
+
+/** One new token per row: `tokens [B]` at position `lengths [B]` → next-token `logits [B, V]` and the cache entries. */
+export function decodeStep(
+  parameters: ModelParameters,
+  { tokens, lengths, cache }: CachedInputs,
+  config: ModelConfig,
+  options: ForwardOptions = {},
+): { logits: tf.Tensor2D; entries: KvCache } {
+  const column = tf.reshape(tokens, [-1, 1]);
+  const { hidden, entries } = forwardCached(parameters, { tokens: column, lengths, cache }, config, options);
+  return { logits: tf.squeeze(logits(parameters, hidden, config), [1]), entries };
+}
+
+/** A new cache with `entries` (T positions per row) written at `lengths[b]…lengths[b]+T−1`. Shapes as in `KvCache`. */
+export function writeCache(cache: KvCache, entries: KvCache, lengths: tf.Tensor): KvCache {
+  const write = (old: tf.Tensor, added: tf.Tensor): tf.Tensor => {
+    const [batch, , capacity] = old.shape as [number, number, number, number];
+    const length = added.shape[2] as number;
+    // One-hot [B, 1, C, T]: row c takes new position c − lengths[b].
+    const rows = tf.sub(
+      tf.tensor(range(capacity), [1, 1, capacity, 1], 'int32'),
+      tf.reshape(lengths, [batch, 1, 1, 1]),
+    );
+    const placed = tf.cast(tf.equal(rows, tf.tensor(range(length), [1, 1, 1, length], 'int32')), 'float32');
+    const kept = tf.sub(1, tf.sum(placed, 3, true)); // [B, 1, C, 1]
+    return tf.add(tf.mul(old, kept), tf.matMul(tf.tile(placed, [1, old.shape[1] as number, 1, 1]), added));
+  };
+  return {
+    keys: cache.keys.map((keys, layer) => write(keys, entries.keys[layer] as tf.Tensor)),
+    values: cache.values.map((values, layer) => write(values, entries.values[layer] as tf.Tensor)),
+  };
+}
+
+/** Embedding, layers, last norm. `positions` is `[B, T]` or `[1, T]`; the result `[B, T, D]`. */
+function transformer(
+  parameters: ModelParameters,
+  tokens: tf.Tensor,
+  positions: tf.Tensor,
+  attend: Attend,
+  config: ModelConfig,
+  batch: number,
+  length: number,
+  { lora }: ForwardOptions,
+): tf.Tensor3D {
+  const { numHiddenLayers, numAttentionHeads: H, numKeyValueHeads: K, headDim: d, rmsNormEps: eps } = config;
+  const weight = (name: string) => parameter(parameters, `${name}.weight`);
+  const norm = (x: tf.Tensor, name: string) => rmsNorm(x, weight(name), eps);
+  const project = (x: tf.Tensor, name: string, bias: boolean) => {
+    let y = linear(x, weight(name));
+    if (bias) y = tf.add(y, parameter(parameters, `${name}.bias`));
+    const delta = lora && loraDelta(x, name, lora);
+    return delta ? tf.add(y, delta) : y;
+  };
+  // [B, T, heads · d] → [B, heads, T, d]
+  const split = (x: tf.Tensor, heads: number) =>
+    tf.transpose(tf.reshape(x, [batch, length, heads, d]), [0, 2, 1, 3]) as tf.Tensor4D;
+  const angles = ropeAngles(positions, config);
+
+  let x = tf.reshape(tf.gather(weight('model.embed_tokens'), tf.reshape(tokens, [-1])), [batch, length, -1]); // [B, T, D]
+  for (let layer = 0; layer < numHiddenLayers; layer++) {
+    const at = `model.layers.${layer}`;
+
+    const normed = norm(x, `${at}.input_layernorm`);
+    let queries = split(project(normed, `${at}.self_attn.q_proj`, config.qkvBias), H); // [B, H, T, d]
+    let keys = split(project(normed, `${at}.self_attn.k_proj`, config.qkvBias), K); // [B, K, T, d]
+    const values = split(project(normed, `${at}.self_attn.v_proj`, config.qkvBias), K);
+    if (config.qkNorm) {
+      queries = norm(queries, `${at}.self_attn.q_norm`) as tf.Tensor4D;
+      keys = norm(keys, `${at}.self_attn.k_norm`) as tf.Tensor4D;
+    }
+    const attended = attend(layer, rotate(queries, angles), rotate(keys, angles), values); // [B, H, T, d]
+    const merged = tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), [batch, length, H * d]);
+    x = tf.add(x, project(merged, `${at}.self_attn.o_proj`, config.outputBias));
+
+    const normed2 = norm(x, `${at}.post_attention_layernorm`);
+    const gate = project(normed2, `${at}.mlp.gate_proj`, config.mlpBias); // [B, T, F]
+    const up = project(normed2, `${at}.mlp.up_proj`, config.mlpBias);
+    const swiglu = tf.mul(tf.mul(gate, tf.sigmoid(gate)), up);
+    x = tf.add(x, project(swiglu, `${at}.mlp.down_proj`, config.mlpBias));
+  }
+  return norm(x, 'model.norm') as tf.Tensor3D;
+}
+
+/** `x [..., in]` times `weight [out, in]` transposed → `[..., out]`. */
+function linear(x: tf.Tensor, weight: tf.Tensor): tf.Tensor {
+  const [out, width] = weight.shape as [number, number];
+  const product = tf.matMul(tf.reshape(x, [-1, width]), weight as tf.Tensor2D, false, true);
+  return tf.reshape(product, [...x.shape.slice(0, -1), out]);
+}
+
+/** RMSNorm (Zhang & Sennrich 2019, arXiv 1910.07467): `x / sqrt(mean(x²) + eps) · weight` over the last axis. */
+function rmsNorm(x: tf.Tensor, weight: tf.Tensor, eps: number): tf.Tensor {
+  const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), eps));
+  return tf.mul(tf.mul(x, inverse), weight);
+}
+
+/** Cosine and sine of each position's angles, `[B or 1, 1, T, d]`: the d/2 frequencies twice, for the two halves. */
+function ropeAngles(positions: tf.Tensor, { rope, headDim }: ModelConfig): { cos: tf.Tensor; sin: tf.Tensor } {
+  const frequencies = tf.tensor(inverseFrequencies(rope, headDim), [1, 1, 1, headDim / 2]);
+  const [rows, length] = shape2(positions);
+  const half = tf.mul(tf.reshape(tf.cast(positions, 'float32'), [rows, 1, length, 1]), frequencies);
+  const angles = tf.concat([half, half], 3);
+  return { cos: tf.cos(angles), sin: tf.sin(angles) };
+}
+
+/** RoPE in the "rotate half" form: (a, b) → (a·cos − b·sin, b·cos + a·sin), a and b the halves of the head. */
+function rotate(x: tf.Tensor4D, { cos, sin }: { cos: tf.Tensor; sin: tf.Tensor }): tf.Tensor4D {
+  const [a, b] = tf.split(x, 2, 3) as [tf.Tensor4D, tf.Tensor4D];
+  return tf.add(tf.mul(x, cos), tf.mul(tf.concat([tf.neg(b), a], 3), sin));
+}
+
+/**
+ * Grouped-query attention, `softmax(q·kᵀ / sqrt(d) + mask) · v`: queries `[B, H, T, d]`, keys and values `[B, K, S, d]`,
+ * additive mask `[B or 1, 1, 1, T, S]` → `[B, H, T, d]`. The G query heads of a group are rows of one matrix, so keys are not repeated.
+ */
+function attention(queries: tf.Tensor4D, keys: tf.Tensor4D, values: tf.Tensor4D, mask: tf.Tensor): tf.Tensor4D {
+  const [B, H, T, d] = queries.shape;
+  const [, K, S] = keys.shape;
+  const G = H / K;
+  const grouped = tf.reshape(tf.mul(queries, 1 / Math.sqrt(d)), [B, K, G * T, d]);
+  const scores = tf.reshape(tf.matMul(grouped, keys, false, true), [B, K, G, T, S]);
+  const weights = tf.softmax(tf.add(scores, mask));
+  return tf.reshape(tf.matMul(tf.reshape(weights, [B, K, G * T, S]), values), [B, H, T, d]);
+}
+
+/** Additive mask `[1 or B, 1, 1, T, T]`: 0 where position t may see s ≤ t of its own segment, else −1e9. */
+function causalMask(length: number, segments?: tf.Tensor): tf.Tensor {
+  const rows = tf.tensor(range(length), [1, 1, 1, length, 1], 'int32');
+  const columns = tf.tensor(range(length), [1, 1, 1, 1, length], 'int32');
+  const causal = tf.lessEqual(columns, rows);
+  if (!segments) return additive(causal);
+  const [batch] = shape2(segments);
+  const own = tf.equal(tf.reshape(segments, [batch, 1, 1, length, 1]), tf.reshape(segments, [batch, 1, 1, 1, length]));
+  return additive(tf.logicalAnd(causal, own));
+}
+
+/** true → 0, false → −1e9. */
+function additive(allowed: tf.Tensor): tf.Tensor {
+  return tf.mul(tf.sub(tf.cast(allowed, 'float32'), 1), 1e9);
+}
+
+function parameter(parameters: ModelParameters, name: string): tf.Tensor {
+  const tensor = parameters[name];
+  if (!tensor) throw new Error(`the model has no parameter "${name}"; its config.json asks for it`);
+  return tensor;
+}
+
+function shape2(tensor: tf.Tensor): [number, number] {
+  return tensor.shape as [number, number];
+}
+
+function range(length: number): number[] {
+  return Array.from({ length }, (_, i) => i);
+}
