@@ -54,6 +54,8 @@ export interface Trajectory {
   promptLength: number;
   turns: Turn[];
   stopReason: TrajectoryStopReason;
+  /** what failed, when `stopReason` is `error` */
+  error?: string;
 }
 
 /** Number of tokens the policy sampled. The overlong penalty and token-mean count these only. */

@@ -1,1 +1,10 @@
 export type { Policy, SampleRequest, SampleResult, Tokenizer } from './policy.js';
+export type { ParsedCall, ParsedTurn, Protocol } from './protocol.js';
+export { rollout } from './rollout.js';
+export type { RolloutOptions } from './rollout.js';
+export { rolloutGroup } from './rollout-group.js';
+export type { RolloutGroupOptions } from './rollout-group.js';
+export { tagProtocol } from './tag-protocol.js';
+export type { TagProtocolOptions } from './tag-protocol.js';
+export { textSegments, trajectoryBuilder } from './trajectory-builder.js';
+export type { TextSegment, TrajectoryBuilder } from './trajectory-builder.js';

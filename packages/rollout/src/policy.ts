@@ -31,7 +31,10 @@ export interface Tokenizer {
   readonly padTokenId: number;
   readonly vocabSize: number;
   /** renders the model's chat template; undefined for base models without one */
-  applyChatTemplate?(messages: { role: string; content: string }[], options?: { addGenerationPrompt?: boolean; tools?: unknown[] }): string;
+  applyChatTemplate?(
+    messages: { role: string; content: string }[],
+    options?: { addGenerationPrompt?: boolean; tools?: unknown[] },
+  ): string;
 }
 
 /** What the rollout loop needs of a model: local engine, remote engine or a script in a test. */

@@ -1,0 +1,19 @@
+import type { Trajectory } from '@tapo/core';
+import type { RolloutOptions } from './rollout.js';
+import { rollout } from './rollout.js';
+
+export interface RolloutGroupOptions extends RolloutOptions {
+  groupSize: number;
+}
+
+/**
+ * G rollouts of one problem, at once and independent of each other; the result is in the order of their indices.
+ * Rollout i has the id `<id>/<i>` and the seed `seed + i`.
+ */
+export function rolloutGroup(promptTokens: readonly number[], options: RolloutGroupOptions): Promise<Trajectory[]> {
+  const { groupSize, id = options.problemId ?? 'group', seed = 0 } = options;
+  const indices = Array.from({ length: groupSize }, (_, index) => index);
+  return Promise.all(
+    indices.map((index) => rollout(promptTokens, { ...options, id: `${id}/${index}`, seed: seed + index })),
+  );
+}

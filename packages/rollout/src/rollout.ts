@@ -1,0 +1,123 @@
+import type { Trajectory, TrajectoryStopReason } from '@tapo/core';
+import type { Tool } from '@tapo/tools';
+import type { Policy } from './policy.js';
+import type { ParsedTurn, Protocol } from './protocol.js';
+import { runCalls } from './run-calls.js';
+import { tagProtocol } from './tag-protocol.js';
+import type { TrajectoryBuilder } from './trajectory-builder.js';
+import { trajectoryBuilder } from './trajectory-builder.js';
+
+export interface RolloutOptions {
+  policy: Policy;
+  tools?: readonly Tool[];
+  /** how calls and answers are written; default: the paper's tags */
+  protocol?: Protocol;
+  /** turns in which tools run; one last turn follows, in which every tool answers that its attempts are used up */
+  maxTurns?: number;
+  /** budget of the whole trajectory: prompt, sampled and observed tokens */
+  maxTokens?: number;
+  /** longer observations are cut */
+  maxObservationTokens?: number;
+  temperature?: number;
+  topP?: number;
+  /** 0 = off */
+  topK?: number;
+  /** the trajectory depends on prompt, weights, tools and this number, and not on timing */
+  seed?: number;
+  toolTimeoutMs?: number;
+  /** unique among the rollouts under way; the policy keeps its cache under it */
+  id?: string;
+  problemId?: string;
+  signal?: AbortSignal;
+}
+
+let anonymous = 0;
+
+/**
+ * One rollout: the policy samples until a call or an answer is complete, the tool runs, its observation is appended,
+ * and so on until the answer (METHOD: TAPO, arXiv 2510.07038, section on interleaved inference). Token in, token out:
+ * what was sampled is fed back as it is, an observation is tokenised once, on its own. Never rejects because of what
+ * the policy or a tool does; `stopReason` says how it ended.
+ */
+export async function rollout(promptTokens: readonly number[], options: RolloutOptions): Promise<Trajectory> {
+  const { policy, tools = [], protocol = tagProtocol(tools), maxTurns = 4, maxTokens = 4096, signal } = options;
+  const { id = `rollout-${anonymous++}`, problemId = '' } = options;
+  const { tokenizer } = policy;
+  const builder = trajectoryBuilder(promptTokens, { id, problemId, tokenizer });
+
+  async function run(): Promise<TrajectoryStopReason> {
+    for (let turn = 0; turn <= maxTurns; turn++) {
+      const parsed = await sampleTurn(builder, { ...options, protocol, maxTokens, id });
+      if (parsed === 'length') return 'length';
+      if (parsed.kind === 'answer') return 'answer';
+
+      if (builder.tokens.length >= maxTokens) return 'length';
+      let observation = protocol.correction;
+      if (parsed.kind === 'calls') {
+        const callId = `${id}/turn-${turn}`;
+        const exhausted = turn === maxTurns;
+        const calls = await runCalls(parsed.calls, {
+          ...options,
+          tools,
+          protocol,
+          id: callId,
+          rolloutId: id,
+          exhausted,
+        });
+        builder.endTurn({ calls });
+        signal?.throwIfAborted();
+        observation = protocol.observation(calls.map((call) => call.observation));
+      } else builder.endTurn({ corrected: true });
+
+      const observed = tokenizer.encode(observation);
+      if (builder.tokens.length + observed.length >= maxTokens) return 'length';
+      builder.observed(observed);
+    }
+    return 'turns';
+  }
+
+  try {
+    return builder.finish(await run());
+  } catch (error) {
+    if (signal?.aborted) return builder.finish('aborted');
+    return builder.finish('error', error instanceof Error ? error.message : String(error));
+  } finally {
+    await policy.release(id);
+  }
+}
+
+/** Samples until the turn holds a call or an answer, ends, or the budget is used up. */
+async function sampleTurn(
+  builder: TrajectoryBuilder,
+  options: RolloutOptions & { protocol: Protocol; maxTokens: number; id: string },
+): Promise<ParsedTurn | 'length'> {
+  const { policy, protocol, maxTokens, id, temperature = 1, topP = 1, topK = 0, seed = 0, signal } = options;
+  if (builder.tokens.length >= maxTokens) return 'length';
+  builder.startTurn();
+  while (builder.tokens.length < maxTokens) {
+    signal?.throwIfAborted();
+    const remaining = maxTokens - builder.tokens.length;
+    const { tokens, logprobs, stopReason } = await policy.sample(
+      {
+        sequenceId: id,
+        tokens: [...builder.tokens],
+        maxTokens: remaining,
+        stop: protocol.stop,
+        temperature,
+        topP,
+        topK,
+        seed,
+      },
+      { signal },
+    );
+    if (tokens.length === 0 || tokens.length > remaining) {
+      throw new Error(`the policy returned ${tokens.length} tokens where 1 to ${remaining} were asked for`);
+    }
+    builder.sampled(tokens, logprobs);
+    const ended = stopReason === 'eos';
+    const parsed = protocol.parse(builder.turnText(), ended);
+    // A stop string may complete inside an open <think>, where it is text: then the turn goes on.
+    if (parsed.kind !== 'none' || ended) return parsed;
+  }
+  return 'length';
+}
