@@ -219,7 +219,6 @@ export function modelConfigToJson(config: ModelConfig): Record<string, unknown> 
     num_hidden_layers: config.numHiddenLayers,
     num_attention_heads: config.numAttentionHeads,
     num_key_value_heads: config.numKeyValueHeads,
-    head_dim: config.headDim,
     hidden_act: 'silu',
     rms_norm_eps: config.rmsNormEps,
     tie_word_embeddings: config.tieWordEmbeddings,
@@ -228,6 +227,9 @@ export function modelConfigToJson(config: ModelConfig): Record<string, unknown> 
     use_cache: true,
     ...ropeToJson(config.rope),
   };
+  if (config.architecture === 'qwen3' || config.headDim * config.numAttentionHeads !== config.hiddenSize) {
+    json.head_dim = config.headDim;
+  }
   if (config.architecture !== 'qwen2') json.attention_bias = config.qkvBias;
   if (config.architecture === 'llama') json.mlp_bias = config.mlpBias;
   if (config.architecture !== 'llama') json.use_sliding_window = false;

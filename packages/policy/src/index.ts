@@ -1,3 +1,5 @@
+export { loadModelConfig, loadModelDirectory, saveModelDirectory } from './checkpoint-files.js';
+export type { LoadModelDirectoryOptions, Model, SaveModelDirectoryOptions } from './checkpoint-files.js';
 export { modelConfigToJson, parseModelConfig } from './config.js';
 export type { Architecture, ModelConfig, ParseModelConfigOptions } from './config.js';
 export type { Lora } from './lora.js';
@@ -6,3 +8,5 @@ export type { CachedInputs, ForwardOptions, KvCache, ModelInputs, ModelParameter
 export { initializeParameters, parameterCount, parameterShapes } from './parameters.js';
 export type { HostParameters, HostTensor, InitializeParametersOptions } from './parameters.js';
 export type { RopeConfig, RopeScaling } from './rope.js';
+export { openSafetensors, writeSafetensors } from './safetensors.js';
+export type { SafetensorsEntry, SafetensorsFile, WriteSafetensorsOptions } from './safetensors.js';
