@@ -29,7 +29,8 @@ export interface CallToolOptions {
  * - the tool throws → `error`; throws a `ToolError` → its own status and text
  * - no answer in `timeoutMs` → `timeout`, and the tool's `signal` fires. A tool that ignores its signal goes on in the
  *   background; one that never gives the thread back (`while (true) {}`) cannot be stopped from here: run such code in a worker.
- * - `undefined`, `null`, `[]` → "returned no result"; blank text → "returned empty text" (both `ok`)
+ * - `undefined`, `null`, `[]` → "returned no result", unless `toObservation` has its own words for an empty list;
+ *   blank text → "returned empty text" (both `ok`)
  *
  * @param input the text between the tags, or the arguments of a function call. Text that the schema rejects is read as JSON.
  */
@@ -103,7 +104,8 @@ function messageOf(error: unknown): string {
 }
 
 function observationOf(tool: Tool, output: unknown): string {
-  if (output === undefined || output === null || (Array.isArray(output) && output.length === 0)) {
+  const isEmptyList = Array.isArray(output) && output.length === 0;
+  if (output === undefined || output === null || (isEmptyList && !tool.toObservation)) {
     return `The ${tool.name} tool returned no result.`;
   }
   const text: unknown = tool.toObservation
