@@ -10,3 +10,8 @@ export type { HostParameters, HostTensor, InitializeParametersOptions } from './
 export type { RopeConfig, RopeScaling } from './rope.js';
 export { openSafetensors, writeSafetensors } from './safetensors.js';
 export type { SafetensorsEntry, SafetensorsFile, WriteSafetensorsOptions } from './safetensors.js';
+export { characterTokenizer, writeTokenizerFiles } from './character-tokenizer.js';
+export type { CharacterTokenizerOptions } from './character-tokenizer.js';
+export type { ChatMessage, ChatTemplate, ChatTemplateOptions } from './chat-template.js';
+export { checkVocabulary, createIncrementalDecoder, createTokenizer, loadTokenizer } from './tokenizer.js';
+export type { CreateTokenizerOptions, IncrementalDecoder, Tokenizer, TokenizerFiles } from './tokenizer.js';

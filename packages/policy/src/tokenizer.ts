@@ -1,0 +1,180 @@
+/** Text ↔ token ids, from the files a Hugging Face model carries. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+
+import { compileChatTemplate, tokenContent, type ChatTemplate, type TokenizerConfigJson } from './chat-template.js';
+import type { ModelConfig } from './config.js';
+import { tokenBytesTable, type TokenizerJson } from './token-bytes.js';
+
+/** Fits the `Tokenizer` that `@tapo/rollout` asks for. */
+export interface Tokenizer {
+  /** never adds special tokens; special tokens written in the text become their ids */
+  encode(text: string): number[];
+  /** special tokens included; bytes that are not UTF-8 become U+FFFD */
+  decode(tokens: readonly number[]): string;
+  /** the bytes a token stands for; empty for an id without token */
+  tokenBytes(token: number): Uint8Array;
+  readonly eosTokenIds: readonly number[];
+  readonly padTokenId: number;
+  /** the token a plain prompt should begin with, where the model was trained with one */
+  readonly bosTokenId?: number;
+  /** one more than the largest id */
+  readonly vocabSize: number;
+  applyChatTemplate?: ChatTemplate;
+}
+
+/** Contents of the files that define a tokenizer. */
+export interface TokenizerFiles {
+  tokenizer: TokenizerJson;
+  config?: TokenizerConfigJson;
+  /** text of `chat_template.jinja` */
+  chatTemplate?: string;
+  /** `generation_config.json` */
+  generationConfig?: Record<string, unknown>;
+  /** `config.json` of the model */
+  modelConfig?: Record<string, unknown>;
+}
+
+/**
+ * Reads `tokenizer.json` and, where present, `tokenizer_config.json`, `chat_template.jinja`, `generation_config.json` and `config.json`.
+ * @throws when tokenizer.json is missing or not understood
+ */
+export async function loadTokenizer(directory: string): Promise<Tokenizer> {
+  const text = (name: string) => readFile(join(directory, name), 'utf8').catch(() => undefined);
+  const json = async (name: string) => {
+    const content = await text(name);
+    try {
+      return content === undefined ? undefined : JSON.parse(content);
+    } catch (cause) {
+      throw new Error(`${join(directory, name)}: not valid JSON: ${(cause as Error).message}`, { cause });
+    }
+  };
+  const source = join(directory, 'tokenizer.json');
+  const tokenizer = await json('tokenizer.json');
+  if (!tokenizer)
+    throw new Error(
+      `${source}: cannot read; a model directory needs its tokenizer.json (tokenizer.model alone is not enough)`,
+    );
+  const files: TokenizerFiles = {
+    tokenizer,
+    config: await json('tokenizer_config.json'),
+    chatTemplate: await text('chat_template.jinja'),
+    generationConfig: await json('generation_config.json'),
+    modelConfig: await json('config.json'),
+  };
+  return createTokenizer(files, { source });
+}
+
+export interface CreateTokenizerOptions {
+  /** named in errors */
+  source?: string;
+}
+
+/** Builds a tokenizer from the contents of its files. */
+export function createTokenizer(
+  { tokenizer: json, config = {}, chatTemplate, generationConfig = {}, modelConfig = {} }: TokenizerFiles,
+  { source = 'tokenizer.json' }: CreateTokenizerOptions = {},
+): Tokenizer {
+  if (typeof json?.model?.vocab !== 'object')
+    throw new Error(`${source}: "model.vocab" is missing; wanted a Hugging Face tokenizer.json`);
+  const table = tokenBytesTable(json, source);
+  const inner = new HuggingFaceTokenizer(json, { ...config });
+  const idOf = (value: unknown): number | undefined => {
+    const content = tokenContent(value);
+    return content === undefined ? undefined : inner.token_to_id(content);
+  };
+  const eosTokenIds = [
+    ...new Set([
+      ...idList(generationConfig.eos_token_id ?? modelConfig.eos_token_id),
+      ...idList(idOf(config.eos_token)),
+    ]),
+  ];
+  const padTokenId =
+    idOf(config.pad_token) ??
+    idList(generationConfig.pad_token_id ?? modelConfig.pad_token_id)[0] ??
+    eosTokenIds[0] ??
+    0;
+  const bosTokenId = config.add_bos_token === false ? undefined : startToken(inner, idOf(config.bos_token));
+  const applyChatTemplate = compileChatTemplate(config, { templateFile: chatTemplate, source });
+  const bytesOf = (token: number) => table[token] ?? new Uint8Array(0);
+  return {
+    encode: (text) => (text === '' ? [] : inner.encode(text, { add_special_tokens: false }).ids),
+    decode: (tokens) => newTextDecoder().decode(concatenate(tokens.map(bytesOf))),
+    tokenBytes: bytesOf,
+    eosTokenIds,
+    padTokenId,
+    vocabSize: table.length,
+    ...(bosTokenId === undefined ? {} : { bosTokenId }),
+    ...(applyChatTemplate ? { applyChatTemplate } : {}),
+  };
+}
+
+/** Turns tokens into text as they arrive, holding back the bytes of an unfinished code point. */
+export interface IncrementalDecoder {
+  /** the text that these tokens complete, possibly empty */
+  push(...tokens: number[]): string;
+  /** what is left at the end: U+FFFD for an unfinished code point, else nothing */
+  flush(): string;
+}
+
+/** The texts of all `push` calls and `flush`, joined, equal `decode` of all tokens. */
+export function createIncrementalDecoder(tokenizer: Pick<Tokenizer, 'tokenBytes'>): IncrementalDecoder {
+  const decoder = newTextDecoder();
+  return {
+    push: (...tokens) => decoder.decode(concatenate(tokens.map(tokenizer.tokenBytes)), { stream: true }),
+    flush: () => decoder.decode(),
+  };
+}
+
+/**
+ * Checks that every token has a row in the embedding, and that the embedding is not far larger than the vocabulary
+ * (models pad it to a multiple of 128, or by up to 1%).
+ * @throws when they disagree
+ */
+export function checkVocabulary(
+  tokenizer: Pick<Tokenizer, 'vocabSize' | 'eosTokenIds'>,
+  config: ModelConfig,
+  source = 'model',
+): void {
+  const tokens = tokenizer.vocabSize;
+  const rows = config.vocabSize;
+  const most = Math.max(Math.ceil(tokens / 128) * 128, Math.floor(tokens * 1.01));
+  if (tokens > rows || rows > most) {
+    throw new Error(
+      `${source}: tokenizer and model disagree: tokenizer.json has ${tokens} tokens, config.json a vocab_size of ${rows} ` +
+        `(wanted ${tokens} to ${most}); one of the two belongs to another model`,
+    );
+  }
+  const outside = tokenizer.eosTokenIds.find((id) => id >= rows);
+  if (outside !== undefined) {
+    throw new Error(
+      `${source}: eos_token_id ${outside} is not below the vocab_size of ${rows}; check generation_config.json and config.json`,
+    );
+  }
+}
+
+/** The id that the tokenizer itself puts before a text, if that is its beginning-of-sequence token. */
+function startToken(inner: HuggingFaceTokenizer, bosTokenId: number | undefined): number | undefined {
+  const first = inner.encode('a').ids[0];
+  return first !== undefined && first === bosTokenId ? first : undefined;
+}
+
+function idList(value: unknown): number[] {
+  return (Array.isArray(value) ? value : [value]).filter((id): id is number => typeof id === 'number');
+}
+
+function newTextDecoder() {
+  return new TextDecoder('utf-8', { ignoreBOM: true }); // `ignoreBOM` keeps U+FEFF in the text
+}
+
+function concatenate(parts: Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}
