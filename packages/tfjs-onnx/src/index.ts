@@ -1,1 +1,5 @@
-export {};
+export { compile } from './compile.js';
+export type { CompileOptions, CompiledFunction, RunOptions } from './compile.js';
+export type { HostTensor } from './host-tensor.js';
+export type { OnnxKernel, OnnxKernelContext } from './kernels/kernel.js';
+export { registerOnnxKernel, supportedKernels } from './kernels/registry.js';

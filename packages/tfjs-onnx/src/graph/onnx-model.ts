@@ -1,0 +1,137 @@
+import type { ConstantData, Graph, GraphAttribute, GraphDType, GraphNode } from './graph.js';
+import { elementTypes } from './graph.js';
+import type { Encoded } from './protobuf.js';
+import { bytesField, floatField, integerField, message, messageField, stringField, toBytes } from './protobuf.js';
+
+/** Field numbers are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
+const IR_VERSION = 10;
+const OPSET_VERSION = 21;
+
+/** A graph output: the name it has in the model and the value inside the graph. */
+export interface GraphOutput {
+  /** Differs from every input's name: ONNX allows no second value of the same name. */
+  name: string;
+  value: string;
+  shape: readonly number[];
+  dtype: GraphDType;
+}
+
+/** Weights kept beside the model instead of inside it. */
+export interface ExternalConstant {
+  path: string;
+  data: Uint8Array;
+}
+
+export interface EncodeOptions {
+  /** The graph's name, shown by viewers and in ONNX Runtime's messages. */
+  name?: string;
+  /** Constants of at least this many bytes are kept beside the model. Default: none is. */
+  externalThresholdBytes?: number;
+  /** The path by which the model names an external constant. */
+  externalPath?: (name: string) => string;
+}
+
+/** Serialises the nodes that the outputs depend on as an ONNX `ModelProto`. */
+export function encodeModel(
+  graph: Graph,
+  outputs: readonly GraphOutput[],
+  {
+    name = 'tfjs',
+    externalThresholdBytes = Infinity,
+    externalPath = (constant) => `${constant}.bin`,
+  }: EncodeOptions = {},
+): { model: Uint8Array; external: ExternalConstant[] } {
+  const nodes = liveNodes(
+    graph,
+    outputs.map((output) => output.value),
+  );
+  const used = new Set([...nodes.flatMap((node) => node.inputs), ...outputs.map((output) => output.value)]);
+  const external: ExternalConstant[] = [];
+  const initializers = [...graph.constants]
+    .filter(([constant]) => used.has(constant))
+    .map(([constant, { data, shape, dtype }]) => {
+      const bytes = bytesOf(data);
+      const head = [
+        ...shape.map((size) => integerField(1, size)),
+        integerField(2, elementTypes[dtype]),
+        stringField(8, constant),
+      ];
+      if (bytes.byteLength < externalThresholdBytes) return message([...head, bytesField(9, bytes)]);
+      const path = externalPath(constant);
+      external.push({ path, data: bytes });
+      const location = message([stringField(1, 'location'), stringField(2, path)]);
+      return message([...head, messageField(13, location), integerField(14, 1)]);
+    });
+  const content = message([
+    ...withOutputNames(nodes, outputs).map((node) => messageField(1, encodeNode(node))),
+    stringField(2, name),
+    ...initializers.map((initializer) => messageField(5, initializer)),
+    ...graph.inputs.map((input) => messageField(11, encodeValueInfo(input.name, input.shape, input.dtype))),
+    ...outputs.map((output) => messageField(12, encodeValueInfo(output.name, output.shape, output.dtype))),
+  ]);
+  const model = message([
+    integerField(1, IR_VERSION),
+    stringField(2, '@tapo/tfjs-onnx'),
+    messageField(7, content),
+    messageField(8, message([stringField(1, ''), integerField(2, OPSET_VERSION)])),
+    messageField(8, message([stringField(1, 'com.microsoft'), integerField(2, 1)])),
+  ]);
+  return { model: toBytes(model), external };
+}
+
+/** The nodes from which at least one output can be reached, in order. */
+export function liveNodes(graph: Graph, outputs: readonly string[]): GraphNode[] {
+  const needed = new Set(outputs);
+  const live: GraphNode[] = [];
+  for (const node of graph.nodes.toReversed()) {
+    if (!node.outputs.some((output) => needed.has(output))) continue;
+    for (const input of node.inputs) needed.add(input);
+    live.push(node);
+  }
+  return live.toReversed();
+}
+
+/** Gives each output's value the output's name; a value that has no node, or has a name already, is copied. */
+function withOutputNames(nodes: readonly GraphNode[], outputs: readonly GraphOutput[]): GraphNode[] {
+  const produced = new Set(nodes.flatMap((node) => node.outputs));
+  const names = new Map<string, string>();
+  const copies: GraphNode[] = [];
+  for (const { name, value } of outputs) {
+    if (produced.has(value) && !names.has(value)) names.set(value, name);
+    else copies.push({ opType: 'Identity', domain: '', inputs: [value], outputs: [name], attributes: {} });
+  }
+  const renamed = (value: string) => names.get(value) ?? value;
+  return [...nodes, ...copies].map((node) => ({
+    ...node,
+    inputs: node.inputs.map(renamed),
+    outputs: node.outputs.map(renamed),
+  }));
+}
+
+function encodeNode(node: GraphNode): Encoded {
+  return message([
+    ...node.inputs.map((input) => stringField(1, input)),
+    ...node.outputs.map((output) => stringField(2, output)),
+    stringField(4, node.opType),
+    ...Object.entries(node.attributes).map(([name, value]) => messageField(5, encodeAttribute(name, value))),
+    ...(node.domain ? [stringField(7, node.domain)] : []),
+  ]);
+}
+
+function encodeAttribute(name: string, value: GraphAttribute): Encoded {
+  const head = stringField(1, name);
+  if (typeof value === 'number') return message([head, integerField(3, value), integerField(20, 2)]);
+  if (typeof value === 'string') return message([head, stringField(4, value), integerField(20, 3)]);
+  if ('float' in value) return message([head, floatField(2, value.float), integerField(20, 1)]);
+  return message([head, ...value.map((each) => integerField(8, each)), integerField(20, 7)]);
+}
+
+function encodeValueInfo(name: string, shape: readonly number[], dtype: GraphDType): Encoded {
+  const dimensions = message(shape.map((size) => messageField(1, integerField(1, size))));
+  const tensorType = message([integerField(1, elementTypes[dtype]), messageField(2, dimensions)]);
+  return message([stringField(1, name), messageField(2, messageField(1, tensorType))]);
+}
+
+function bytesOf(data: ConstantData): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}

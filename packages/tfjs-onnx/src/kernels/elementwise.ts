@@ -1,0 +1,135 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import type { Graph, GraphDType, GraphValue } from '../graph/graph.js';
+import type { KernelTable, OnnxKernel } from './kernel.js';
+import { kernel } from './kernel.js';
+
+/** Booleans count as 0 and 1 in arithmetic. */
+export function numeric(graph: Graph, value: GraphValue): GraphValue {
+  return value.dtype === 'bool' ? graph.cast(value, 'int32') : value;
+}
+
+export const toFloat = (graph: Graph, value: GraphValue) => graph.cast(value, 'float32');
+
+const float = (opType: string): OnnxKernel =>
+  kernel(({ inputs, graph }) => graph.elementwise(opType, [toFloat(graph, inputs['x']!)], 'float32'));
+
+/** Keeps the input's type (int32 stays int32). */
+const sameType = (opType: string): OnnxKernel =>
+  kernel(({ inputs, graph }) => {
+    const x = numeric(graph, inputs['x']!);
+    return graph.cast(graph.elementwise(opType, [x], x.dtype), inputs['x']!.dtype);
+  });
+
+/** For what ONNX has only for floats; the result gets the input's type back. */
+const throughFloat = (emit: (x: GraphValue, graph: Graph) => GraphValue): OnnxKernel =>
+  kernel(({ inputs, graph }) => graph.cast(emit(toFloat(graph, inputs['x']!), graph), inputs['x']!.dtype));
+
+const binary = (opType: string, neutral?: { left?: number; right?: number }): OnnxKernel =>
+  kernel(({ inputs, graph }) => {
+    const [a, b] = [numeric(graph, inputs['a']!), numeric(graph, inputs['b']!)];
+    const result = (dtype: GraphDType) => graph.elementwise(opType, [a, b], dtype);
+    if (neutral === undefined) return result(a.dtype);
+    const shape = () => graph.elementwiseShape([a, b]);
+    if (neutral.right !== undefined && graph.splat(b) === neutral.right) return graph.expand(a, shape());
+    if (neutral.left !== undefined && graph.splat(a) === neutral.left) return graph.expand(b, shape());
+    return result(a.dtype);
+  });
+
+const comparison = (opType: string): OnnxKernel =>
+  kernel(({ inputs, graph }) =>
+    graph.elementwise(opType, [numeric(graph, inputs['a']!), numeric(graph, inputs['b']!)], 'bool'),
+  );
+
+const logical = (opType: string): OnnxKernel =>
+  kernel(({ inputs, graph }) =>
+    graph.elementwise(opType, [graph.cast(inputs['a']!, 'bool'), graph.cast(inputs['b']!, 'bool')], 'bool'),
+  );
+
+const not = (graph: Graph, value: GraphValue) => graph.elementwise('Not', [value], 'bool');
+
+export const elementwiseKernels: KernelTable = {
+  Add: binary('Add', { left: 0, right: 0 }),
+  Sub: binary('Sub', { right: 0 }),
+  Multiply: binary('Mul', { left: 1, right: 1 }),
+  RealDiv: binary('Div', { right: 1 }),
+  Maximum: binary('Max'),
+  Minimum: binary('Min'),
+  Pow: binary('Pow', { right: 1 }),
+  Greater: comparison('Greater'),
+  GreaterEqual: comparison('GreaterOrEqual'),
+  Less: comparison('Less'),
+  LessEqual: comparison('LessOrEqual'),
+  Equal: comparison('Equal'),
+  NotEqual: kernel(({ inputs, graph }) =>
+    not(graph, graph.elementwise('Equal', [numeric(graph, inputs['a']!), numeric(graph, inputs['b']!)], 'bool')),
+  ),
+  LogicalAnd: logical('And'),
+  LogicalOr: logical('Or'),
+  LogicalNot: kernel(({ inputs, graph }) => not(graph, graph.cast(inputs['x']!, 'bool'))),
+  SquaredDifference: kernel(({ inputs, graph }) => {
+    const [a, b] = [numeric(graph, inputs['a']!), numeric(graph, inputs['b']!)];
+    const difference = graph.elementwise('Sub', [a, b], a.dtype);
+    return graph.elementwise('Mul', [difference, difference], a.dtype);
+  }),
+  AddN: kernel(({ inputs, graph }) => {
+    const terms = Object.values(inputs);
+    return terms.length === 1 ? terms[0]! : sum(graph, terms);
+  }),
+  Exp: float('Exp'),
+  Log: float('Log'),
+  Sqrt: float('Sqrt'),
+  Sigmoid: float('Sigmoid'),
+  Tanh: float('Tanh'),
+  Sin: float('Sin'),
+  Cos: float('Cos'),
+  Erf: float('Erf'),
+  Softplus: float('Softplus'),
+  Rsqrt: kernel(({ inputs, graph }) => {
+    const root = graph.elementwise('Sqrt', [toFloat(graph, inputs['x']!)], 'float32');
+    return graph.elementwise('Reciprocal', [root], 'float32');
+  }),
+  Reciprocal: float('Reciprocal'),
+  Neg: sameType('Neg'),
+  Abs: sameType('Abs'),
+  Relu: throughFloat((x, graph) => graph.elementwise('Relu', [x], 'float32')),
+  Floor: throughFloat((x, graph) => graph.elementwise('Floor', [x], 'float32')),
+  Ceil: throughFloat((x, graph) => graph.elementwise('Ceil', [x], 'float32')),
+  Round: throughFloat((x, graph) => graph.elementwise('Round', [x], 'float32')),
+  Sign: sameType('Sign'),
+  Square: kernel(({ inputs, graph }) => {
+    const x = numeric(graph, inputs['x']!);
+    return graph.elementwise('Mul', [x, x], x.dtype);
+  }),
+  Step: kernel<tf.StepAttrs>(({ inputs, attributes, graph }) => {
+    const x = toFloat(graph, inputs['x']!);
+    const positive = graph.elementwise('Greater', [x, graph.scalar(0, 'float32')], 'bool');
+    const other = [graph.scalar(1, 'float32'), graph.scalar(attributes.alpha, 'float32')];
+    return graph.elementwise('Where', [positive, ...other], 'float32');
+  }),
+  ClipByValue: kernel<tf.ClipByValueAttrs>(({ inputs, attributes, graph }) => {
+    const x = inputs['x']!;
+    const bounds = [attributes.clipValueMin, attributes.clipValueMax].map((bound) => graph.scalar(bound, x.dtype));
+    // Clip takes scalars only, so it is one node, not two broadcasts.
+    return graph.elementwise('Clip', [x, ...bounds], x.dtype);
+  }),
+  Cast: kernel<tf.CastAttrs>(({ inputs, attributes, graph }) => {
+    const x = inputs['x']!;
+    const dtype = attributes.dtype;
+    if (dtype === 'complex64' || dtype === 'string')
+      throw new Error(`A traced tensor cannot be cast to ${dtype}: float32, int32 and bool are supported.`);
+    return graph.cast(x, dtype);
+  }),
+  Select: kernel(({ inputs, graph }) => {
+    const [t, e] = [inputs['t']!, inputs['e']!];
+    const condition = graph.cast(inputs['condition']!, 'bool');
+    // tfjs lets a condition of rank 1 choose whole rows.
+    const missing = t.shape.length - condition.shape.length;
+    const aligned =
+      missing > 0 ? graph.reshape(condition, [...condition.shape, ...Array<number>(missing).fill(1)]) : condition;
+    return graph.elementwise('Where', [aligned, t, e], t.dtype);
+  }),
+};
+
+export function sum(graph: Graph, terms: readonly GraphValue[]): GraphValue {
+  return terms.reduce((total, term) => graph.elementwise('Add', [total, term], total.dtype));
+}

@@ -1,0 +1,33 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import type { Graph, GraphValue } from '../graph/graph.js';
+import { broadcastShapes, sizeOf } from '../graph/shape.js';
+import type { KernelTable } from './kernel.js';
+import { kernel } from './kernel.js';
+
+/** a·b over the last two axes, either one transposed. [..., m, k] × [..., k, n] → [..., m, n] */
+export function matMul(
+  graph: Graph,
+  a: GraphValue,
+  b: GraphValue,
+  transposeA: boolean,
+  transposeB: boolean,
+): GraphValue {
+  const [rows, columns] = [a.shape.at(transposeA ? -1 : -2)!, b.shape.at(transposeB ? -2 : -1)!];
+  const batch = broadcastShapes([a.shape.slice(0, -2), b.shape.slice(0, -2)]);
+  const output = { shape: [...batch, rows, columns], dtype: 'float32' as const };
+  if (sizeOf(batch) === 1) {
+    const [flatA, flatB] = [graph.reshape(a, a.shape.slice(-2)), graph.reshape(b, b.shape.slice(-2))];
+    const attributes = { transA: Number(transposeA), transB: Number(transposeB) };
+    const product = graph.node('Gemm', [flatA, flatB], { ...output, shape: [rows, columns] }, { attributes });
+    return graph.reshape(product, output.shape);
+  }
+  if (!transposeA && !transposeB) return graph.node('MatMul', [a, b], output);
+  const attributes = { transA: Number(transposeA), transB: Number(transposeB) };
+  return graph.node('FusedMatMul', [a, b], output, { attributes, domain: 'com.microsoft' });
+}
+
+export const matMulKernels: KernelTable = {
+  BatchMatMul: kernel<tf.BatchMatMulAttrs>(({ inputs, attributes, graph }) =>
+    matMul(graph, inputs['a']!, inputs['b']!, attributes.transposeA, attributes.transposeB),
+  ),
+};

@@ -1,0 +1,64 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import * as ort from 'onnxruntime-node';
+import { encodeModel } from '../graph/onnx-model.js';
+import type { HostTensor } from '../host-tensor.js';
+import { fromOrtTensor, toOrtTensor } from '../host-tensor.js';
+import type { TracedFunction } from '../tracing/trace.js';
+import { createOutputPlanner } from './output-memory.js';
+
+export interface SessionOptions {
+  /** Shown in profiles and errors. */
+  name?: string;
+  /** Tried in this order. Default: cpu. */
+  executionProviders?: ('cpu' | 'webgpu' | 'cuda')[];
+  /** Threads inside one operator. Default: ONNX Runtime's, one per physical core. */
+  threads?: number;
+}
+
+/** One traced signature, built for ONNX Runtime. */
+export interface Program {
+  run(inputs: Record<string, HostTensor>, outputs: Record<string, HostTensor>): Promise<Record<string, HostTensor>>;
+  release(): Promise<void>;
+  readonly variables: ReadonlyMap<tf.Variable, tf.DataId>;
+}
+
+/** Constants of this size are handed to ONNX Runtime beside the model, so that they do not count against protobuf's 2 GB. */
+const EXTERNAL_THRESHOLD_BYTES = 1 << 16;
+
+export async function createProgram(traced: TracedFunction, options: SessionOptions): Promise<Program> {
+  const { name = 'tfjs', executionProviders = ['cpu'], threads } = options;
+  const { model, external } = encodeModel(traced.graph, [...traced.outputs.values()], {
+    name,
+    externalThresholdBytes: EXTERNAL_THRESHOLD_BYTES,
+  });
+  const session = await ort.InferenceSession.create(model, {
+    executionProviders,
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    graphOptimizationLevel: 'all',
+    executionMode: 'sequential',
+    logSeverityLevel: 3,
+    externalData: external,
+  });
+  const directOutputs = createOutputPlanner(traced);
+
+  return {
+    variables: traced.variables,
+    async run(inputs, outputs) {
+      const feeds: Record<string, ort.Tensor> = {};
+      for (const each of traced.graph.inputs) feeds[each.name] = toOrtTensor(inputs[each.name]!);
+      const direct = directOutputs(inputs, outputs);
+      const fetches: Record<string, ort.Tensor | null> = {};
+      for (const [output, { name }] of traced.outputs)
+        fetches[name] = direct.has(output) ? toOrtTensor(outputs[output]!) : null;
+      const results = await session.run(feeds, fetches);
+      const returned: Record<string, HostTensor> = {};
+      for (const [output, { name }] of traced.outputs) {
+        const given = outputs[output];
+        if (given && !direct.has(output)) given.data.set(results[name]!.data as HostTensor['data']);
+        returned[output] = given ?? fromOrtTensor(results[name]!);
+      }
+      return returned;
+    },
+    release: () => session.release(),
+  };
+}
