@@ -1,0 +1,14 @@
+export { worldArticleLine, worldArticles } from './articles.js';
+export type { WorldArticle } from './articles.js';
+export type { Behaviour, BehaviourWeights } from './behaviours.js';
+export { worldCountries } from './countries.js';
+export type { WorldCountry } from './countries.js';
+export { demonstrationPhase, worldDemonstrations } from './demonstrations.js';
+export type { Demonstration, DemonstrationPhase, WorldDemonstrationsOptions } from './demonstrations.js';
+export { worldProblems } from './problems.js';
+export type { WorldProblemsOptions } from './problems.js';
+export type { WorldSplit } from './splits.js';
+export { worldSources } from './tasks.js';
+export type { WorldSource } from './tasks.js';
+export { trajectoryBudget } from './trace.js';
+export type { DemonstrationSegment } from './trace.js';
