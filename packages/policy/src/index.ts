@@ -15,3 +15,5 @@ export type { CharacterTokenizerOptions } from './character-tokenizer.js';
 export type { ChatMessage, ChatTemplate, ChatTemplateOptions } from './chat-template.js';
 export { checkVocabulary, createIncrementalDecoder, createTokenizer, loadTokenizer } from './tokenizer.js';
 export type { CreateTokenizerOptions, IncrementalDecoder, Tokenizer, TokenizerFiles } from './tokenizer.js';
+export { verifyModel } from './verify.js';
+export type { ModelVerification, VerifyModelOptions } from './verify.js';

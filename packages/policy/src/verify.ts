@@ -1,0 +1,176 @@
+/** Checks this package's model against numbers that another implementation (PyTorch with transformers) computed. */
+import { readFile } from 'node:fs/promises';
+
+import '@tensorflow/tfjs'; // registers gradients, which tfjs-core alone does not in Node
+import * as tf from '@tensorflow/tfjs-core';
+
+import { loadModelDirectory } from './checkpoint-files.js';
+import { eagerRunner } from './engine/eager-runner.js';
+import { floats, ints, type HostTensor, type Runner } from './engine/runner.js';
+import type { ModelConfig } from './config.js';
+import { forward, logits, type ModelParameters } from './model.js';
+
+/** Deviations of one model from its golden numbers. */
+export interface ModelVerification {
+  /** largest absolute difference of a logit */
+  logits: { deviation: number; tolerance: number };
+  /** absolute difference of the mean cross-entropy; informative */
+  lossDeviation: number;
+  /** per weight: relative difference of the norm, and of the listed entries against the largest of them */
+  gradients: { name: string; normDeviation: number; valueDeviation: number }[];
+  /** the largest of all gradient deviations */
+  worstGradient: { name: string; deviation: number; tolerance: number };
+  passed: boolean;
+}
+
+export interface VerifyModelOptions {
+  /** what the model runs on; default: eagerly on the current tfjs backend */
+  runner?: Runner;
+}
+
+interface ExpectedGradient {
+  shape: number[];
+  norm: number;
+  values: number[];
+}
+
+interface GoldenModel {
+  tokens: number[][];
+  logits: number[][][];
+  loss: number;
+  gradients: Record<string, ExpectedGradient>;
+  tolerance: { logits: number; gradients: number };
+}
+
+/**
+ * Runs the model of `directory` on the tokens of `file` and compares logits `[B, T, V]`, and the gradient of the mean cross-entropy of tokens 1…T−1
+ * for each weight the file names. `file` is JSON: `{tokens, logits, loss, gradients: {name: {shape, norm, values}}, tolerance: {logits, gradients}}`.
+ * @throws for unreadable or malformed input; deviations beyond the tolerance are reported, not thrown
+ */
+export async function verifyModel(
+  directory: string,
+  file: string,
+  { runner = eagerRunner() }: VerifyModelOptions = {},
+): Promise<ModelVerification> {
+  const golden = await readGolden(file);
+  const { config, parameters } = await loadModelDirectory(directory);
+  const unknown = Object.keys(golden.gradients).find((name) => !parameters[name]);
+  if (unknown)
+    throw new Error(`${file}: "gradients" names "${unknown}", which the model in ${directory} does not have`);
+  const batch = golden.tokens.length;
+  const length = golden.tokens[0]?.length ?? 0;
+  const inputs: Record<string, HostTensor> = { tokens: ints(Int32Array.from(golden.tokens.flat()), [batch, length]) };
+  for (const [name, { data, shape }] of Object.entries(parameters)) inputs[name] = floats(data, shape);
+
+  const prepared = runner.prepare((tensors) => lossAndGradients(tensors, config), { name: 'verify-model' });
+  try {
+    return compare(await prepared.run(inputs), golden);
+  } finally {
+    await prepared.dispose();
+  }
+}
+
+/** `logits [B, T, V]`, the scalar `loss`, and the gradient of every parameter under its own name. */
+function lossAndGradients(
+  { tokens, ...parameters }: Record<string, tf.Tensor>,
+  config: ModelConfig,
+): Record<string, tf.Tensor> {
+  const names = Object.keys(parameters);
+  const [batch, length] = (tokens as tf.Tensor).shape as [number, number];
+  let scores: tf.Tensor | undefined;
+  const loss = (...values: tf.Tensor[]): tf.Scalar => {
+    const current: ModelParameters = Object.fromEntries(names.map((name, i) => [name, values[i] as tf.Tensor]));
+    scores = tf.keep(logits(current, forward(current, { tokens: tokens as tf.Tensor }, config), config));
+    const predictions = tf.slice(scores, [0, 0, 0], [batch, length - 1, config.vocabSize]);
+    const targets = tf.oneHot(
+      tf.slice(tokens as tf.Tensor, [0, 1], [batch, length - 1]),
+      config.vocabSize,
+      1,
+      0,
+      'float32',
+    );
+    return tf.neg(tf.div(tf.sum<tf.Scalar>(tf.mul(tf.logSoftmax(predictions), targets)), batch * (length - 1)));
+  };
+  const { value, grads } = tf.valueAndGrads(loss)(Object.values(parameters));
+  const outputs: Record<string, tf.Tensor> = { logits: scores as tf.Tensor, loss: value };
+  names.forEach((name, i) => (outputs[name] = grads[i] as tf.Tensor));
+  return outputs;
+}
+
+function compare(results: Record<string, HostTensor>, golden: GoldenModel): ModelVerification {
+  const data = (name: string) => results[name]?.data as Float32Array;
+  const logitDeviation = largestDifference(data('logits'), golden.logits.flat(2));
+  const gradients = Object.entries(golden.gradients).map(([name, { norm, values }]) => {
+    const actual = data(name);
+    const actualNorm = Math.sqrt(actual.reduce((sum, value) => sum + value * value, 0));
+    const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    return {
+      name,
+      normDeviation: relative(Math.abs(actualNorm - norm), norm),
+      valueDeviation: relative(largestDifference(actual.subarray(0, values.length), values), largest),
+    };
+  });
+  const worst = { name: '', deviation: 0, tolerance: golden.tolerance.gradients };
+  for (const { name, normDeviation, valueDeviation } of gradients) {
+    const deviation = larger(normDeviation, valueDeviation);
+    if (!(deviation <= worst.deviation)) Object.assign(worst, { name, deviation });
+  }
+  return {
+    logits: { deviation: logitDeviation, tolerance: golden.tolerance.logits },
+    lossDeviation: Math.abs((data('loss')[0] as number) - golden.loss),
+    gradients,
+    worstGradient: worst,
+    passed: logitDeviation <= golden.tolerance.logits && worst.deviation <= golden.tolerance.gradients,
+  };
+}
+
+/** NaN wins over every number, so that it cannot pass for a small deviation. */
+function larger(a: number, b: number): number {
+  return Number.isNaN(a) || a > b ? a : b;
+}
+
+function largestDifference(actual: ArrayLike<number>, expected: number[]): number {
+  if (actual.length !== expected.length) return Infinity;
+  return expected.reduce((most, value, i) => larger(Math.abs((actual[i] as number) - value), most), 0);
+}
+
+function relative(difference: number, scale: number): number {
+  return difference === 0 ? 0 : difference / scale;
+}
+
+async function readGolden(file: string): Promise<GoldenModel> {
+  const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new Error(`${file}: cannot read (${cause.code})`, { cause });
+  });
+  let golden: Partial<GoldenModel>;
+  try {
+    golden = JSON.parse(text);
+  } catch (cause) {
+    throw new Error(`${file}: not valid JSON: ${(cause as Error).message}`, { cause });
+  }
+  const wanted: [keyof GoldenModel, boolean, string][] = [
+    ['tokens', isTable(golden.tokens), 'int[B][T], rows of equal length'],
+    ['logits', Array.isArray(golden.logits), 'number[B][T][V]'],
+    ['loss', typeof golden.loss === 'number', 'a number'],
+    [
+      'gradients',
+      typeof golden.gradients === 'object' && golden.gradients !== null,
+      '{weight name: {shape, norm, values}}',
+    ],
+    [
+      'tolerance',
+      typeof golden.tolerance?.logits === 'number' && typeof golden.tolerance.gradients === 'number',
+      '{logits, gradients}',
+    ],
+  ];
+  for (const [key, valid, expectation] of wanted) {
+    if (!valid) throw new Error(`${file}: "${key}" is missing or malformed, wanted ${expectation}`);
+  }
+  return golden as GoldenModel;
+}
+
+function isTable(rows: unknown): boolean {
+  if (!Array.isArray(rows) || rows.length === 0) return false;
+  const [first] = rows as unknown[][];
+  return rows.every((row) => Array.isArray(row) && row.length === first?.length && row.every(Number.isInteger));
+}

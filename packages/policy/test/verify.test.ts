@@ -1,0 +1,99 @@
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, describe, expect, it } from 'vitest';
+
+import { decodeStep, loadModelDirectory, verifyModel, writeCache, type KvCache } from '@tapo/policy';
+
+// Made by interop/make_model_fixtures.py with PyTorch and transformers.
+const fixtures = fileURLToPath(new URL('./fixtures', import.meta.url));
+const models = [
+  'llama-tied',
+  'llama3-scaled-biases',
+  'qwen2-gqa-tied',
+  'qwen2-untied',
+  'qwen3-tied',
+  'qwen3-untied-linear',
+];
+
+beforeAll(() => tf.setBackend('cpu'));
+
+it('covers every fixture', async () => {
+  expect((await readdir(fixtures)).toSorted()).toEqual(models);
+});
+
+describe.each(models)('%s agrees with transformers', (model) => {
+  const directory = join(fixtures, model);
+  const numbers = join(directory, 'numbers.json');
+
+  it('in logits to 1e-4 and in the gradient of every weight to 1e-3', async () => {
+    const before = tf.memory().numTensors;
+    const { logits, worstGradient, gradients, lossDeviation, passed } = await verifyModel(directory, numbers);
+    expect(tf.memory().numTensors).toBe(before);
+    const { parameters } = await loadModelDirectory(directory);
+    expect(gradients.map(({ name }) => name).toSorted()).toEqual(Object.keys(parameters).toSorted());
+    expect(logits.deviation).toBeLessThan(1e-4);
+    expect(worstGradient.deviation).toBeLessThan(1e-3);
+    expect(lossDeviation).toBeLessThan(1e-5);
+    expect(passed).toBe(true);
+  });
+
+  it('in 64 greedy tokens, decoded one by one over the cache', async () => {
+    const { greedy } = JSON.parse(await readFile(numbers, 'utf8')) as {
+      greedy: { prompt: number[]; tokens: number[] };
+    };
+    const { config, parameters } = await loadModelDirectory(directory);
+    const before = tf.memory().numTensors;
+    const decoded = tf.tidy(() => {
+      const weights = Object.fromEntries(
+        Object.entries(parameters).map(([name, { data, shape }]) => [name, tf.tensor(data, shape)]),
+      );
+      const shape = [1, config.numKeyValueHeads, 80, config.headDim];
+      const layers = () => Array.from({ length: config.numHiddenLayers }, () => tf.zeros(shape));
+      let cache: KvCache = { keys: layers(), values: layers() };
+      const sequence = [...greedy.prompt];
+      for (let position = 0; position < greedy.prompt.length + 63; position++) {
+        const lengths = tf.tensor1d([position], 'int32');
+        const tokens = tf.tensor1d([sequence[position] as number], 'int32');
+        const step = decodeStep(weights, { tokens, lengths, cache }, config);
+        cache = writeCache(cache, step.entries, lengths);
+        if (position >= greedy.prompt.length - 1) sequence.push(tf.argMax(step.logits, -1).dataSync()[0] as number);
+      }
+      return sequence.slice(greedy.prompt.length);
+    });
+    expect(decoded).toEqual(greedy.tokens);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+describe('verifyModel', () => {
+  const directory = join(fixtures, 'qwen2-gqa-tied');
+
+  it('fails on numbers that are off, and names the weight', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'tapo-verify-'));
+    const file = join(root, 'numbers.json');
+    const golden = JSON.parse(await readFile(join(directory, 'numbers.json'), 'utf8'));
+    const name = 'model.layers.1.mlp.up_proj.weight';
+    golden.gradients[name].norm *= 1.01;
+    await writeFile(file, JSON.stringify(golden));
+    const result = await verifyModel(directory, file);
+    expect(result.passed).toBe(false);
+    expect(result.worstGradient.name).toBe(name);
+    expect(result.worstGradient.deviation).toBeCloseTo(0.01 / 1.01, 4);
+
+    golden.gradients = { 'lm_head.weight': golden.gradients[name] };
+    await writeFile(file, JSON.stringify(golden));
+    await expect(verifyModel(directory, file)).rejects.toThrow(
+      /names "lm_head.weight", which the model in .* does not have/,
+    );
+    await writeFile(file, JSON.stringify({ ...golden, tokens: [[1, 2], [3]] }));
+    await expect(verifyModel(directory, file)).rejects.toThrow(
+      /"tokens" is missing or malformed, wanted int\[B\]\[T\]/,
+    );
+    await rm(root, { recursive: true });
+    await expect(verifyModel(directory, file)).rejects.toThrow(/cannot read \(ENOENT\)/);
+  });
+});
