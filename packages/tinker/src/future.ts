@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dialect } from './dialect.js';
 import { TinkerError, errorDetail } from './errors.js';
-import { refused, type CallOptions, type Reply, type Transport } from './transport.js';
+import { pause, refused, type CallOptions, type Reply, type Transport } from './transport.js';
 
 /** Ask again after this long: proxies cut connections that are silent for a minute. */
 const POLL_TIMEOUT_MS = 45_000;
@@ -40,15 +39,15 @@ export async function awaitResult<T>(
     } catch (error) {
       if (!(error instanceof TinkerError) || !error.retryable) throw error;
       if (lost >= 8) throw error;
-      await sleep(error.retryAfterMs ?? Math.min(MAX_BACKOFF_MS, 250 * 2 ** lost++), undefined, { signal });
+      await pause(error.retryAfterMs ?? Math.min(MAX_BACKOFF_MS, 250 * 2 ** lost++), signal);
       if (dialect.resultOnce && error.status === undefined) await submitAgain(error);
       continue;
     }
     const { status, body } = reply;
     if (status === 408 || isPending(body)) {
       lost = 0;
-      const pause = pauseMs(body);
-      if (pause > 0) await sleep(pause, undefined, { signal });
+      const wait = pauseMs(body);
+      if (wait > 0) await pause(wait, signal);
       continue;
     }
     if (status === 410) {
@@ -57,9 +56,7 @@ export async function awaitResult<T>(
     }
     if (status === 429 || status >= 500) {
       if (lost >= 8) throw refused('POST', '/retrieve_future', reply);
-      await sleep(status === 429 ? Math.min(MAX_BACKOFF_MS, 1000 * 2 ** lost) : 100 * (lost + 1), undefined, {
-        signal,
-      });
+      await pause(status === 429 ? Math.min(MAX_BACKOFF_MS, 1000 * 2 ** lost) : 100 * (lost + 1), signal);
       lost++;
       continue;
     }

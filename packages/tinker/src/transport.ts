@@ -98,7 +98,7 @@ export function createTransport({
       }
       if (!failure.retryable || attempt >= attempts) throw failure;
       const backoff = Math.min(maxBackoffMs, backoffMs * 2 ** (attempt - 1));
-      await sleep(Math.max(failure.retryAfterMs ?? 0, backoff), undefined, { signal: options.signal });
+      await pause(Math.max(failure.retryAfterMs ?? 0, backoff), options.signal);
     }
   }
 
@@ -133,6 +133,11 @@ export function createTransport({
     },
     close: () => agent.close(),
   };
+}
+
+/** Sleeps; rejects with the signal's own reason when it fires. */
+export async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  await sleep(milliseconds, undefined, { signal }).catch(() => signal?.throwIfAborted());
 }
 
 /** A reply that is no success, as an error with its remedy. */
