@@ -223,7 +223,8 @@ export async function writeDirectoryAtomically(
   await rm(old, { recursive: true, force: true });
 }
 
-async function readJson(path: string): Promise<unknown> {
+/** Parses a JSON file; errors name it. */
+export async function readJson(path: string): Promise<unknown> {
   const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     throw new Error(`${path}: cannot read (${cause.code}); a model directory needs this file`, { cause });
   });

@@ -2,7 +2,10 @@ export { loadModelConfig, loadModelDirectory, saveModelDirectory } from './check
 export type { LoadModelDirectoryOptions, Model, SaveModelDirectoryOptions } from './checkpoint-files.js';
 export { modelConfigToJson, parseModelConfig } from './config.js';
 export type { Architecture, ModelConfig, ParseModelConfigOptions } from './config.js';
-export type { Lora } from './lora.js';
+export { initializeLora, loraScaling, loraShapes, mergeLora } from './lora.js';
+export type { InitializeLoraOptions, Lora, LoraConfig, LoraTarget } from './lora.js';
+export { loadAdapterDirectory, saveAdapterDirectory } from './adapter-files.js';
+export type { LoraAdapter, SaveAdapterDirectoryOptions } from './adapter-files.js';
 export { decodeStep, forward, forwardCached, logits, tokenLogprobs, writeCache } from './model.js';
 export type { CachedInputs, ForwardOptions, KvCache, ModelInputs, ModelParameters } from './model.js';
 export { initializeParameters, parameterCount, parameterShapes } from './parameters.js';

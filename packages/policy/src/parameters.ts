@@ -69,7 +69,7 @@ export function initializeParameters(
   config: ModelConfig,
   { seed = 0, embeddingStd = 0.02, linearStd = 0.02, previousTokenBias = 0 }: InitializeParametersOptions = {},
 ): HostParameters {
-  const normal = normalGenerator(seed);
+  const { normal } = randomGenerator(seed);
   const parameters: HostParameters = {};
   for (const [name, shape] of Object.entries(parameterShapes(config))) {
     const data = new Float32Array(size(shape));
@@ -117,8 +117,8 @@ function size(shape: readonly number[]): number {
   return shape.reduce((product, dimension) => product * dimension, 1);
 }
 
-/** Standard normal draws: mulberry32 (T. Ettinger, public domain) through Box and Muller's transform. */
-function normalGenerator(seed: number): () => number {
+/** Seeded draws from mulberry32 (T. Ettinger, public domain): uniform in [0, 1), and standard normal by Box and Muller's transform. */
+export function randomGenerator(seed: number): { uniform(): number; normal(): number } {
   let state = seed >>> 0;
   const uniform = () => {
     state = (state + 0x6d2b79f5) | 0;
@@ -126,5 +126,5 @@ function normalGenerator(seed: number): () => number {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
   };
-  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+  return { uniform, normal: () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()) };
 }

@@ -89,7 +89,7 @@ function lossAndGradients(
       0,
       'float32',
     );
-    return tf.neg(tf.div(tf.sum<tf.Scalar>(tf.mul(tf.logSoftmax(predictions), targets)), batch * (length - 1)));
+    return tf.neg(tf.div<tf.Scalar>(tf.sum(tf.mul(tf.logSoftmax(predictions), targets)), batch * (length - 1)));
   };
   const { value, grads } = tf.valueAndGrads(loss)(Object.values(parameters));
   const outputs: Record<string, tf.Tensor> = { logits: scores as tf.Tensor, loss: value };

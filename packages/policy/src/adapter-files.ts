@@ -1,0 +1,152 @@
+/** LoRA adapters in PEFT's layout: adapter_config.json and adapter_model.safetensors. */
+import { createHash } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { readJson, writeDirectoryAtomically, type Model } from './checkpoint-files.js';
+import { loraShapes, type LoraConfig, type LoraTarget } from './lora.js';
+import type { HostParameters } from './parameters.js';
+import { openSafetensors, writeSafetensors } from './safetensors.js';
+
+const configName = 'adapter_config.json';
+const weightsName = 'adapter_model.safetensors';
+
+/** An adapter in plain memory. */
+export interface LoraAdapter {
+  config: LoraConfig;
+  parameters: HostParameters;
+}
+
+export interface SaveAdapterDirectoryOptions {
+  /** what PEFT users will load the base from: a hub id or a directory; written to adapter_config.json */
+  baseModel?: string;
+  /** the weights it was trained on; their fingerprint is stored, so that loading over other weights is noticed */
+  base?: HostParameters;
+}
+
+/** Writes a directory that PEFT's `PeftModel.from_pretrained` loads. Complete or absent, like `saveModelDirectory`. */
+export async function saveAdapterDirectory(
+  directory: string,
+  { config, parameters }: LoraAdapter,
+  { baseModel = '', base }: SaveAdapterDirectoryOptions = {},
+): Promise<void> {
+  const json = {
+    peft_type: 'LORA',
+    task_type: 'CAUSAL_LM',
+    base_model_name_or_path: baseModel,
+    r: config.rank,
+    lora_alpha: config.alpha,
+    lora_dropout: 0,
+    use_rslora: config.rsLora,
+    target_modules: config.targets,
+    bias: 'none',
+    fan_in_fan_out: false,
+    inference_mode: true,
+  };
+  const metadata = { format: 'pt', ...(base ? { base_fingerprint: fingerprint(base) } : {}) };
+  await writeDirectoryAtomically(
+    directory,
+    async (temporary) => {
+      await writeFile(join(temporary, configName), `${JSON.stringify(json, null, 2)}\n`);
+      await writeSafetensors(join(temporary, weightsName), parameters, { metadata });
+    },
+    { marker: configName },
+  );
+}
+
+/** Fields of adapter_config.json that change the mathematics, each with the only values implemented. */
+const fixedFields: Record<string, unknown[]> = {
+  peft_type: ['LORA'],
+  bias: ['none'],
+  use_dora: [false],
+  fan_in_fan_out: [false],
+  lora_bias: [false],
+  use_qalora: [false],
+  rank_pattern: [],
+  alpha_pattern: [],
+  modules_to_save: [],
+  layers_to_transform: [],
+  trainable_token_indices: [],
+  target_parameters: [],
+  layer_replication: [],
+  megatron_config: [],
+};
+
+/**
+ * Reads an adapter and checks that it fits `base`: every tensor's name and shape, and the fingerprint of the weights where the adapter has one.
+ * `lora_dropout` is ignored: adapters run and train without dropout.
+ * @throws naming file and key: unsupported PEFT feature, missing, unexpected or misshapen tensor, another base
+ */
+export async function loadAdapterDirectory(directory: string, base: Model): Promise<LoraAdapter> {
+  const source = join(directory, configName);
+  const json = (await readJson(source)) as Record<string, unknown>;
+  for (const [name, accepted] of Object.entries(fixedFields)) {
+    const value = json[name] ?? null;
+    const empty = value === null || (typeof value === 'object' && Object.keys(value).length === 0);
+    if (!empty && !accepted.includes(value)) {
+      throw new Error(`${source}: "${name}" is ${JSON.stringify(value)}, which is not implemented`);
+    }
+  }
+  const file = await openSafetensors(join(directory, weightsName));
+  try {
+    const { base_fingerprint: expected } = file.metadata;
+    if (expected !== undefined && expected !== fingerprint(base.parameters)) {
+      throw new Error(
+        `${directory}: the adapter was trained on other base weights (${json.base_model_name_or_path || 'unnamed'}); load it over those`,
+      );
+    }
+    const config: LoraConfig = {
+      rank: positive(json, 'r', source),
+      alpha: positive(json, 'lora_alpha', source),
+      targets: targetsOf([...file.entries.keys()]),
+      rsLora: json.use_rslora === true,
+    };
+    const shapes = loraShapes(base.config, config);
+    const unexpected = [...file.entries.keys()].find((name) => !shapes[name]);
+    if (unexpected)
+      throw new Error(
+        `${file.path}: tensor "${unexpected}" belongs to no layer of this base model; load the adapter over its own base`,
+      );
+    const parameters: HostParameters = {};
+    for (const [name, shape] of Object.entries(shapes)) {
+      const found = file.entries.get(name)?.shape;
+      if (found?.join() !== shape.join()) {
+        throw new Error(
+          `${file.path}: tensor "${name}" ${found ? `has shape [${found.join(', ')}]` : 'is missing'}, this base model and rank ${config.rank} ask for [${shape.join(', ')}]; load the adapter over its own base`,
+        );
+      }
+      parameters[name] = await file.read(name);
+    }
+    return { config, parameters };
+  } finally {
+    await file.close();
+  }
+}
+
+/** `target_modules` may be a list, a pattern or `all-linear`; the tensors say what it came to. */
+function targetsOf(names: string[]): LoraTarget[] {
+  const targets = names
+    .map((name) => /\.([a-z]+_proj)\.lora_A\.weight$/.exec(name)?.[1])
+    .filter((target) => target !== undefined);
+  return [...new Set(targets)] as LoraTarget[];
+}
+
+function positive(json: Record<string, unknown>, name: string, source: string): number {
+  const value = json[name];
+  if (typeof value !== 'number' || !(value > 0)) {
+    throw new Error(`${source}: "${name}" is ${JSON.stringify(value) ?? 'missing'}, wanted a positive number`);
+  }
+  return value;
+}
+
+/** SHA-256 over names, shapes and up to 256 evenly spaced numbers of each tensor. */
+function fingerprint(parameters: HostParameters): string {
+  const hash = createHash('sha256');
+  for (const name of Object.keys(parameters).toSorted()) {
+    const { data, shape } = parameters[name] as HostParameters[string];
+    const stride = Math.max(1, Math.floor(data.length / 256));
+    const sample = Float32Array.from({ length: Math.min(256, data.length) }, (_, i) => data[i * stride] as number);
+    hash.update(`${name}[${shape.join()}]`).update(new Uint8Array(sample.buffer));
+  }
+  return hash.digest('hex');
+}
