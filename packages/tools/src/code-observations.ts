@@ -22,6 +22,8 @@ export interface CodeRun {
   value?: string | undefined;
   /** exception text with the line in the code, no host paths */
   error?: string | undefined;
+  /** true when variables of earlier calls, meant to be kept, are gone */
+  variablesLost?: boolean;
 }
 
 export interface CodeObservationOptions {
@@ -42,7 +44,7 @@ export const COLLECTED_OUTPUT_LENGTH = 1_000_000;
  * @throws ToolError with the observation of any other: `timeout` at the time limit, else `error`. What was printed before is kept.
  */
 export function codeObservation(
-  { outcome, stdout, value, error }: CodeRun,
+  { outcome, stdout, value, error, variablesLost }: CodeRun,
   { printExample, timeLimitMs, memoryLimitBytes, maxOutputLength }: CodeObservationOptions,
 ): string {
   const printed = elide(stdout.replace(/\n$/, ''), maxOutputLength);
@@ -58,5 +60,6 @@ export function codeObservation(
     'stack-limit': 'Recursion limit exceeded: the code nests or recurses too deeply.',
     crashed: 'The interpreter failed and was restarted. Try simpler code.',
   }[outcome];
-  throw new ToolError(outcome === 'time-limit' ? 'timeout' : 'error', printed.trim() ? `${printed}\n${what}` : what);
+  const text = variablesLost ? `${what} All variables are lost.` : what;
+  throw new ToolError(outcome === 'time-limit' ? 'timeout' : 'error', printed.trim() ? `${printed}\n${text}` : text);
 }

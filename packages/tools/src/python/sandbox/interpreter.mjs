@@ -1,0 +1,175 @@
+// @ts-check
+import { createClock } from './clock.mjs';
+import { createFileSystem } from './filesystem.mjs';
+import { createImports } from './imports.mjs';
+import { createMemoryView } from './memory.mjs';
+import { PRELUDE } from './prelude.mjs';
+import { stretchesOf } from './snapshot.mjs';
+
+/**
+ * @typedef {object} InterpreterOptions
+ * @property {WebAssembly.Module} module
+ * @property {Uint8Array} stdlib the zip file of the standard library
+ * @property {number} memoryLimitBytes
+ * @property {number} fileLimitBytes
+ * @property {(bytes: Uint8Array) => void} onOutput
+ * @property {(bytes: Uint8Array) => void} fillRandom
+ * @property {Snapshot} [snapshot] without it Python is initialised from nothing, in about a second
+ *
+ * @typedef {object} Snapshot the state of a fresh interpreter
+ * @property {number} memoryBytes
+ * @property {{ start: number, bytes: Uint8Array }[]} stretches what is not zero, in order
+ * @property {number} stackPointer
+ * @property {number} run address of the Python function that runs a program
+ *
+ * @typedef {object} RunSettings
+ * @property {string} seed hexadecimal
+ * @property {boolean} showValue
+ * @property {readonly string[] | null} modules
+ * @property {boolean} files
+ */
+
+/** CPython in WebAssembly: `pyodide.asm.wasm` without any of Pyodide's JavaScript. @param {InterpreterOptions} options */
+export function createInterpreter({
+  module,
+  stdlib,
+  memoryLimitBytes,
+  fileLimitBytes,
+  onOutput,
+  fillRandom,
+  snapshot,
+}) {
+  const memory = createMemoryView();
+  const clock = createClock(memory);
+  const files = createFileSystem({ fileLimitBytes, now: Date.now, onOutput });
+  files.install('/lib/python314.zip', stdlib);
+  files.install('/lib/python3.14/lib-dynload/.keep', new Uint8Array(0));
+  files.install('/lib/python3.14/site-packages/.keep', new Uint8Array(0));
+
+  let memoryRefused = false;
+  /** @type {Function[]} */
+  const tableCache = [];
+  const importOf = createImports({
+    memory,
+    files,
+    clock,
+    fillRandom,
+    tableFunction: (index) => (tableCache[index] ??= table.get(index)),
+    memoryLimitBytes,
+    onMemoryRefused: () => (memoryRefused = true),
+  });
+  /** @type {WebAssembly.Imports} */
+  const imports = {};
+  for (const { module: namespace, name, kind } of WebAssembly.Module.imports(module)) {
+    const target = (imports[namespace] ??= {});
+    if (kind === 'function') target[name] = importOf(name);
+    else if (kind === 'global') target[name] = new WebAssembly.Global({ value: 'i32', mutable: true }, 0);
+    else throw new Error(`got an import of kind ${kind} (${namespace}.${name}), wanted functions and globals only`);
+  }
+  const instance = new WebAssembly.Instance(module, imports);
+  const exported = /** @type {any} */ (instance.exports);
+  /** @type {WebAssembly.Table} */
+  const table = exported.__indirect_function_table;
+  memory.attach(exported.memory);
+
+  /** @type {(text: string) => number} address of a new Python string */
+  function newString(text) {
+    const bytes = Buffer.from(text);
+    const buffer = exported.malloc(bytes.length + 1);
+    if (!buffer) return 0;
+    memory.bytes.set(bytes, buffer);
+    const string = exported.PyUnicode_DecodeUTF8(buffer, bytes.length, 0);
+    exported.free(buffer);
+    return string;
+  }
+  /** @type {(address: number) => string | undefined} */
+  function readString(address) {
+    const length = exported.malloc(4);
+    const text = address && exported.PyUnicode_AsUTF8AndSize(address, length);
+    return text ? Buffer.from(memory.slice(text, memory.view.getUint32(length, true))).toString() : undefined;
+  }
+
+  /** Initialises Python and gives the address of its `run` function. */
+  function initialise() {
+    exported.__wasm_call_ctors();
+    exported.Py_InitializeEx(0);
+    if (withText(PRELUDE, (source) => exported.PyRun_SimpleStringFlags(source, 0)) !== 0) {
+      throw new Error('Python could not run the prelude');
+    }
+    memory.view.setInt32(exported.Py_EMSCRIPTEN_SIGNAL_HANDLING.value, 1, true);
+    const sys = withText('sys', exported.PyImport_ImportModule);
+    const run = withText('_run', (name) => exported.PyObject_GetAttrString(sys, name));
+    withText('_run', (name) => exported.PyObject_SetAttrString(sys, name, 0));
+    return run;
+  }
+
+  /** @type {(text: string, use: (pointer: number) => number) => number} */
+  function withText(text, use) {
+    const room = Buffer.byteLength(text) + 1;
+    const pointer = exported.malloc(room);
+    memory.writeText(text, pointer, room);
+    const result = use(pointer);
+    exported.free(pointer);
+    return result;
+  }
+
+  const initial = snapshot ?? takeSnapshot();
+  restore();
+
+  /** @returns {Snapshot} */
+  function takeSnapshot() {
+    const run = initialise();
+    const { bytes } = memory;
+    const stackPointer = exported.__stack_pointer.value;
+    return { memoryBytes: bytes.length, stretches: stretchesOf(bytes), stackPointer, run };
+  }
+
+  function restore() {
+    memory.grow(initial.memoryBytes);
+    const { bytes } = memory;
+    let end = 0;
+    for (const { start, bytes: clean } of initial.stretches) {
+      bytes.fill(0, end, start);
+      bytes.set(clean, start);
+      end = start + clean.length;
+    }
+    bytes.fill(0, end);
+    exported.__stack_pointer.value = initial.stackPointer;
+    files.reset();
+  }
+
+  return {
+    /** The state to start other interpreters from. */
+    snapshot: initial,
+
+    /**
+     * Runs one program. The interpreter is dirty afterwards: `reset` before the next one.
+     * @param {string} source @param {RunSettings} settings @param {number} timeLimitMs
+     * @returns {{ outcome: string, value: string | null, error: string | null }}
+     * @throws SandboxStop at the time limit, when the program ends the process or calls what is denied; whatever WebAssembly throws
+     */
+    run(source, settings, timeLimitMs) {
+      memoryRefused = false;
+      clock.start(timeLimitMs);
+      try {
+        const parameters = exported.malloc(8);
+        memory.view.setUint32(parameters, newString(source), true);
+        memory.view.setUint32(parameters + 4, newString(JSON.stringify(settings)), true);
+        const result = readString(exported.PyObject_Vectorcall(initial.run, parameters, 2, 0));
+        if (result === undefined) throw new Error('Python gave no result');
+        return JSON.parse(result);
+      } finally {
+        clock.stop();
+      }
+    },
+
+    /** Puts memory, stack and files back as they were. */
+    reset: restore,
+    get memoryRefused() {
+      return memoryRefused;
+    },
+    get memoryBytes() {
+      return memory.bytes.length;
+    },
+  };
+}

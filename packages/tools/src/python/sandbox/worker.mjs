@@ -1,0 +1,133 @@
+// @ts-check
+import { createHash } from 'node:crypto';
+import { readFileSync, readSync, writeSync } from 'node:fs';
+import { SandboxStop } from './clock.mjs';
+import { createInterpreter } from './interpreter.mjs';
+import { createOutput } from './output.mjs';
+import { decodeSnapshot, encodeSnapshot } from './snapshot.mjs';
+import { rewriteWasm } from './wasm-binary.mjs';
+
+/**
+ * The child process: one interpreter, one channel (descriptor 3), one call at a time, everything synchronous. When the
+ * parent goes away, the read of the next request ends and so does the process.
+ *
+ * Frames both ways: a 32-bit length (little endian), then as many bytes; JSON but for the parts of a new image.
+ *
+ * @typedef {object} WorkerConfig
+ * @property {'build' | 'serve'} mode
+ * @property {string} wasm path of `pyodide.asm.wasm`, or of the rewritten one of an image
+ * @property {string} stdlib path of the zip file
+ * @property {string} [snapshot] path
+ * @property {number} memoryLimitBytes
+ * @property {number} fileLimitBytes
+ * @property {number} outputLength UTF-16 units that will be shown
+ *
+ * @typedef {import('./interpreter.mjs').RunSettings & { source: string, timeLimitMs: number, deterministic: boolean }} RunRequest
+ * @typedef {{ outcome: string, stdout: string, value?: string | null, error?: string | null, durationMs: number }} RunReply
+ */
+const CHANNEL = 3;
+
+/** @type {WorkerConfig} */
+const config = JSON.parse(process.argv[2] ?? '{}');
+const output = createOutput(Math.max(65_536, config.outputLength * 4));
+/** @type {(bytes: Uint8Array) => void} */
+let fillRandom = (bytes) => void crypto.getRandomValues(bytes);
+
+const file = readFileSync(config.wasm);
+const wasm = config.mode === 'build' ? rewriteWasm(file, config) : file;
+const common = {
+  module: new WebAssembly.Module(wasm),
+  stdlib: readFileSync(config.stdlib),
+  memoryLimitBytes: config.memoryLimitBytes,
+  fileLimitBytes: config.fileLimitBytes,
+  onOutput: output.write,
+  fillRandom: (/** @type {Uint8Array} */ bytes) => fillRandom(bytes),
+};
+
+if (config.mode === 'build') {
+  const { snapshot } = createInterpreter(common);
+  sendFrame(wasm);
+  sendFrame(encodeSnapshot(snapshot));
+} else {
+  serve(decodeSnapshot(readFileSync(/** @type {string} */ (config.snapshot))));
+}
+
+/** @param {import('./interpreter.mjs').Snapshot} snapshot */
+function serve(snapshot) {
+  let interpreter = createInterpreter({ ...common, snapshot });
+  sendFrame(Buffer.from(JSON.stringify({ ready: true })));
+  for (let frame = receiveFrame(); frame; frame = receiveFrame()) {
+    const { reply, broken } = run(interpreter, JSON.parse(frame.toString()));
+    sendFrame(Buffer.from(JSON.stringify(reply)));
+    // whoever got as far as an import no program calls, or made the machine trap, gets no second try
+    if (broken) process.exit(1);
+    if (interpreter.memoryBytes > 2 * snapshot.memoryBytes) interpreter = createInterpreter({ ...common, snapshot });
+    else interpreter.reset();
+  }
+  process.exit(0);
+}
+
+/** @param {ReturnType<typeof createInterpreter>} interpreter @param {RunRequest} request @returns {{ reply: RunReply, broken: boolean }} */
+function run(interpreter, { source, timeLimitMs, deterministic, ...settings }) {
+  output.reset();
+  fillRandom = deterministic ? seededRandom(settings.seed) : (bytes) => void crypto.getRandomValues(bytes);
+  const started = performance.now();
+  let broken = false;
+  /** @type {Omit<RunReply, 'stdout' | 'durationMs'>} */
+  let ending;
+  try {
+    ending = interpreter.run(source, settings, timeLimitMs);
+  } catch (error) {
+    if (error instanceof SandboxStop && error.reason === 'time-limit') ending = { outcome: 'time-limit' };
+    else if (error instanceof SandboxStop && error.reason === 'exit') ending = { outcome: 'finished' };
+    else if (error instanceof RangeError && /call stack/.test(error.message)) ending = { outcome: 'stack-limit' };
+    else {
+      ending = { outcome: interpreter.memoryRefused ? 'memory-limit' : 'crashed' };
+      broken = true;
+    }
+  }
+  return { reply: { ...ending, stdout: output.text(), durationMs: performance.now() - started }, broken };
+}
+
+/** A reproducible stream of bytes. @param {string} seed @returns {(bytes: Uint8Array) => void} */
+function seededRandom(seed) {
+  let block = 0;
+  return (bytes) => {
+    for (let start = 0; start < bytes.length; start += 32) {
+      const digest = createHash('sha256').update(`${seed}:${block++}`).digest();
+      bytes.set(digest.subarray(0, bytes.length - start), start);
+    }
+  };
+}
+
+/** @param {Uint8Array} body */
+function sendFrame(body) {
+  const header = Buffer.alloc(4);
+  header.writeUInt32LE(body.length);
+  const frame = body.length < 65_536 ? [Buffer.concat([header, body])] : [header, body];
+  for (const part of frame) {
+    for (let sent = 0; sent < part.length;) sent += writeSync(CHANNEL, part, sent);
+  }
+}
+
+/** The next frame, or nothing when the parent has closed the channel or died. @returns {Buffer | undefined} */
+function receiveFrame() {
+  const header = receiveBytes(4);
+  return header && receiveBytes(header.readUInt32LE());
+}
+
+/** @param {number} length @returns {Buffer | undefined} */
+function receiveBytes(length) {
+  const bytes = Buffer.allocUnsafe(length);
+  for (let got = 0; got < length;) {
+    let count = 0;
+    try {
+      count = readSync(CHANNEL, bytes, got, length - got, null);
+    } catch {
+      return undefined;
+    }
+    if (count === 0) return undefined;
+    got += count;
+  }
+  return bytes;
+}
