@@ -54,22 +54,18 @@ export async function saveAdapterDirectory(
   );
 }
 
-/** Fields of adapter_config.json that change the mathematics, each with the only values implemented. */
-const fixedFields: Record<string, unknown[]> = {
+/** Fields of adapter_config.json that are read, or that do not matter once an adapter is trained. */
+const harmlessFields = new Set([
+  'r', 'lora_alpha', 'use_rslora', 'target_modules', 'base_model_name_or_path', 'peft_version', 'task_type', 'auto_mapping',
+  'revision', 'inference_mode', 'exclude_modules', 'lora_dropout', 'layers_pattern', 'megatron_core', 'eva_config',
+  'qalora_group_size', 'ensure_weight_tying',
+]); // prettier-ignore
+
+/** Fields with several values of which only these are implemented. Of any other field, only empty and false. */
+const acceptedValues: Record<string, unknown[]> = {
   peft_type: ['LORA'],
   bias: ['none'],
-  use_dora: [false],
-  fan_in_fan_out: [false],
-  lora_bias: [false],
-  use_qalora: [false],
-  rank_pattern: [],
-  alpha_pattern: [],
-  modules_to_save: [],
-  layers_to_transform: [],
-  trainable_token_indices: [],
-  target_parameters: [],
-  layer_replication: [],
-  megatron_config: [],
+  init_lora_weights: [true, 'gaussian', 'eva', 'orthogonal'], // others (PiSSA, OLoRA, LoftQ, …) change the base weights
 };
 
 /**
@@ -80,12 +76,9 @@ const fixedFields: Record<string, unknown[]> = {
 export async function loadAdapterDirectory(directory: string, base: Model): Promise<LoraAdapter> {
   const source = join(directory, configName);
   const json = (await readJson(source)) as Record<string, unknown>;
-  for (const [name, accepted] of Object.entries(fixedFields)) {
-    const value = json[name] ?? null;
-    const empty = value === null || (typeof value === 'object' && Object.keys(value).length === 0);
-    if (!empty && !accepted.includes(value)) {
-      throw new Error(`${source}: "${name}" is ${JSON.stringify(value)}, which is not implemented`);
-    }
+  for (const [name, value] of Object.entries(json)) {
+    if (harmlessFields.has(name) || isEmpty(value) || acceptedValues[name]?.includes(value)) continue;
+    throw new Error(`${source}: "${name}" is ${JSON.stringify(value)}, which is not implemented`);
   }
   const file = await openSafetensors(join(directory, weightsName));
   try {
@@ -129,6 +122,10 @@ function targetsOf(names: string[]): LoraTarget[] {
     .map((name) => /\.([a-z]+_proj)\.lora_A\.weight$/.exec(name)?.[1])
     .filter((target) => target !== undefined);
   return [...new Set(targets)] as LoraTarget[];
+}
+
+function isEmpty(value: unknown): boolean {
+  return !value || (typeof value === 'object' && Object.keys(value).length === 0);
 }
 
 function positive(json: Record<string, unknown>, name: string, source: string): number {
