@@ -20,3 +20,17 @@ export { checkVocabulary, createIncrementalDecoder, createTokenizer, loadTokeniz
 export type { CreateTokenizerOptions, IncrementalDecoder, Tokenizer, TokenizerFiles } from './tokenizer.js';
 export { verifyModel } from './verify.js';
 export type { ModelVerification, VerifyModelOptions } from './verify.js';
+export { chooseBackend } from './engine/backend.js';
+export type { BackendChoice, BackendName, ChooseBackendOptions } from './engine/backend.js';
+export { createLocalEngine } from './engine/local-engine.js';
+export type { LocalEngine, LocalEngineInfo, LocalEngineOptions } from './engine/local-engine.js';
+export type { AdamWOptions } from './engine/adamw.js';
+export type { EngineStatistics } from './engine/protocol.js';
+export type {
+  EngineTokenizer,
+  ForwardResult,
+  LocalLearner,
+  LocalPolicy,
+  SampleRequest,
+  SampleResult,
+} from './engine/types.js';

@@ -1,0 +1,75 @@
+/** The engine itself, on whichever thread it is created: weights, learner, sampler, checkpoints. */
+import type { EngineMethods, EngineSetup } from './protocol.js';
+import { loadCheckpoint, saveCheckpoint } from './checkpoint.js';
+import { createDecoder } from './decoder.js';
+import { createKvCache } from './kv-cache.js';
+import { createLocalLearner } from './learner.js';
+import { createParameterStore } from './parameter-store.js';
+import { createSampler } from './sampler.js';
+import type { Sequence } from './sequences.js';
+import { stopMatchers } from './stop-strings.js';
+import { createRunner } from './tfjs-backend.js';
+import type { SampleRequest, SampleResult } from './types.js';
+
+/** `EngineMethods`, where `sample` takes the signal that a message stands for on the other side. */
+export type Engine = Omit<EngineMethods, 'sample'> & {
+  sample(request: SampleRequest, signal?: AbortSignal): Promise<SampleResult>;
+};
+
+export async function createEngine(setup: EngineSetup): Promise<Engine> {
+  const { config, backend, threads, microBatchTokens, maxCacheBytes, maxRows, compiledShapes, eosTokenIds } = setup;
+  const runner = await createRunner(backend, threads);
+  const store = createParameterStore(setup.parameters);
+  const learner = createLocalLearner(store, config, runner, { microBatchTokens, compiledShapes });
+  const decoder = createDecoder(store, config, runner, { maxRows, compiledShapes });
+  const geometry = { layers: config.numHiddenLayers, heads: config.numKeyValueHeads, headDim: config.headDim };
+  const cache = createKvCache<Sequence>(geometry, { maxBytes: maxCacheBytes, rowsPerBlock: maxRows });
+  let matchers = stopMatchers([]);
+  const sampler = createSampler(decoder, cache, {
+    vocabSize: config.vocabSize,
+    maxPositions: config.maxPositionEmbeddings,
+    eosTokenIds,
+    stopMatcher: (stop) => matchers(stop),
+  });
+
+  // Learning is done in the order it was asked for; sampling steps may run between two micro-batches.
+  let learning: Promise<unknown> = Promise.resolve();
+  const inOrder = <T>(action: () => T | Promise<T>): Promise<T> => {
+    const result = learning.then(action);
+    learning = result.catch(() => undefined);
+    return result;
+  };
+
+  return {
+    sample: (request, signal) => sampler.sample(request, signal),
+    release: async (sequenceId) => sampler.release(sequenceId),
+    setPieces: async (pieces) => void (matchers = stopMatchers(pieces)),
+    logprobs: (batch) => inOrder(() => learner.logprobs(batch)),
+    forwardBackward: (batch, loss) => inOrder(() => learner.forwardBackward(batch, loss)),
+    optimizerStep: (options) =>
+      inOrder(() => {
+        sampler.dropCaches();
+        return learner.optimizerStep(options);
+      }),
+    save: (directory) => inOrder(() => saveCheckpoint(directory, store, config)),
+    load: (directory) =>
+      inOrder(async () => {
+        await loadCheckpoint(directory, store, config);
+        sampler.dropCaches();
+      }),
+    syncSampler: () => inOrder(() => sampler.dropCaches()),
+    parameters: () => inOrder(() => store.values),
+    gradients: () =>
+      inOrder(() =>
+        Object.fromEntries(
+          store.names.map((name) => [name, { ...store.values[name]!, data: store.entries[name]!.gradient }]),
+        ),
+      ),
+    statistics: async () => ({
+      compiledShapes: learner.compiledCount + decoder.compiledCount,
+      cacheBytes: cache.bytes,
+      step: store.step,
+    }),
+    close: async () => undefined,
+  };
+}

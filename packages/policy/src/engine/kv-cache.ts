@@ -1,0 +1,180 @@
+/**
+ * Memory of the KV cache. Sequences of similar length share a pool, whose rows all have one capacity (a rung of the
+ * ladder), so the shape a row is computed in depends on its own length alone. A pool is a list of blocks; each block is, for
+ * every layer, one tensor of keys and one of values, `[rowsPerBlock, K, capacity, d]`. Occupied rows are dense: the last
+ * row moves into a hole. A run over the first n rows of a block needs no copy, since rows are outermost.
+ */
+import { nextCapacity } from './ladder.js';
+
+export interface KvGeometry {
+  layers: number;
+  /** key/value heads */
+  heads: number;
+  headDim: number;
+}
+
+/** A place in the cache. `owner` is whatever the caller keeps there. */
+export interface CacheRow<Owner> {
+  owner: Owner;
+  pool: CachePool<Owner>;
+  index: number;
+}
+
+interface CacheBlock {
+  keys: Float32Array[];
+  values: Float32Array[];
+}
+
+export interface CachePool<Owner> {
+  readonly capacity: number;
+  readonly rows: CacheRow<Owner>[];
+  readonly blocks: CacheBlock[];
+}
+
+export interface KvCacheOptions {
+  /** memory of all blocks */
+  maxBytes: number;
+  rowsPerBlock: number;
+}
+
+/** Keys and values of one new position per row, by layer: `[rows, K, 1, d]`. */
+export interface NewEntries {
+  keys: Float32Array[];
+  values: Float32Array[];
+}
+
+export type KvCacheMemory<Owner extends { cached: number }> = ReturnType<typeof createKvCache<Owner>>;
+
+/** An owner says how many of its positions are worth keeping when its row moves. */
+export function createKvCache<Owner extends { cached: number }>(
+  geometry: KvGeometry,
+  { maxBytes, rowsPerBlock }: KvCacheOptions,
+) {
+  const { layers, heads, headDim } = geometry;
+  const pools = new Map<number, CachePool<Owner>>();
+  let bytes = 0;
+  const blockBytes = (capacity: number) => 2 * layers * rowsPerBlock * heads * capacity * headDim * 4;
+
+  function pool(capacity: number): CachePool<Owner> {
+    let found = pools.get(capacity);
+    if (!found) pools.set(capacity, (found = { capacity, rows: [], blocks: [] }));
+    return found;
+  }
+
+  function place(owner: Owner, capacity: number): CacheRow<Owner> | undefined {
+    const target = pool(capacity);
+    if (target.rows.length === target.blocks.length * rowsPerBlock) {
+      if (bytes + blockBytes(capacity) > maxBytes) return undefined;
+      const tensors = () =>
+        Array.from({ length: layers }, () => new Float32Array(rowsPerBlock * heads * capacity * headDim));
+      target.blocks.push({ keys: tensors(), values: tensors() });
+      bytes += blockBytes(capacity);
+    }
+    const row = { owner, pool: target, index: target.rows.length };
+    target.rows.push(row);
+    return row;
+  }
+
+  /** Each tensor of the row's block, and where the row starts in it. */
+  function* tensorsOf({ pool: { blocks, capacity }, index }: CacheRow<Owner>): Generator<[Float32Array, number]> {
+    const block = blocks[Math.floor(index / rowsPerBlock)] as CacheBlock;
+    const start = (index % rowsPerBlock) * heads * capacity * headDim;
+    for (const tensor of block.keys) yield [tensor, start];
+    for (const tensor of block.values) yield [tensor, start];
+  }
+
+  function copyPositions(from: CacheRow<Owner>, to: CacheRow<Owner>, positions: number): void {
+    const sources = tensorsOf(from);
+    for (const [target, targetStart] of tensorsOf(to)) {
+      const [source, sourceStart] = sources.next().value as [Float32Array, number];
+      for (let head = 0; head < heads; head++) {
+        const at = sourceStart + head * from.pool.capacity * headDim;
+        target.set(source.subarray(at, at + positions * headDim), targetStart + head * to.pool.capacity * headDim);
+      }
+    }
+  }
+
+  function remove(row: CacheRow<Owner>): void {
+    const { pool: from, index } = row;
+    const last = from.rows.pop() as CacheRow<Owner>;
+    if (last !== row) {
+      copyPositions(last, row, last.owner.cached);
+      last.index = index;
+      from.rows[index] = last;
+    }
+  }
+
+  /** Frees blocks without rows. */
+  function trim(): void {
+    for (const { rows, blocks, capacity } of pools.values()) {
+      while (rows.length <= (blocks.length - 1) * rowsPerBlock) {
+        blocks.pop();
+        bytes -= blockBytes(capacity);
+      }
+    }
+  }
+
+  return {
+    rowsPerBlock,
+    pools: (): Iterable<CachePool<Owner>> => pools.values(),
+    get bytes() {
+      return bytes;
+    },
+    maxBytes,
+    blockBytes,
+    /** A row of the given capacity, or `undefined` when it would take the cache over its limit. Its contents are undefined. */
+    place,
+    /** Gives the row up; another row of its pool may move. Its block stays allocated until `trim`. */
+    remove,
+    trim,
+    /** Copies the first positions of a row to another, whatever their capacities. */
+    copyPositions,
+    /** Moves a row to the next capacity; `undefined` (and no change) when there is no room. */
+    grow(row: CacheRow<Owner>): CacheRow<Owner> | undefined {
+      const larger = place(row.owner, nextCapacity(row.pool.capacity));
+      if (!larger) return undefined;
+      copyPositions(row, larger, row.owner.cached);
+      remove(row);
+      return larger;
+    },
+    /** Exchanges two rows of one pool. */
+    swap(a: CacheRow<Owner>, b: CacheRow<Owner>): void {
+      const size = heads * a.pool.capacity * headDim;
+      const others = tensorsOf(b);
+      for (const [left, leftStart] of tensorsOf(a)) {
+        const [right, rightStart] = others.next().value as [Float32Array, number];
+        const saved = left.slice(leftStart, leftStart + size);
+        left.set(right.subarray(rightStart, rightStart + size), leftStart);
+        right.set(saved, rightStart);
+      }
+      [a.index, b.index] = [b.index, a.index];
+      a.pool.rows[a.index] = a;
+      a.pool.rows[b.index] = b;
+    },
+    /** Writes entry `from` of a run's new keys and values at a position of the row. */
+    write(row: CacheRow<Owner>, position: number, entries: NewEntries, from: number): void {
+      const { blocks, capacity } = row.pool;
+      const block = blocks[Math.floor(row.index / rowsPerBlock)] as CacheBlock;
+      const start = (row.index % rowsPerBlock) * heads * capacity * headDim + position * headDim;
+      for (let layer = 0; layer < layers; layer++) {
+        copyHeads(entries.keys[layer] as Float32Array, block.keys[layer] as Float32Array, start, capacity, from);
+        copyHeads(entries.values[layer] as Float32Array, block.values[layer] as Float32Array, start, capacity, from);
+      }
+    },
+    /** The first `rows` rows of a block, by layer, without a copy. */
+    view(source: CachePool<Owner>, block: number, rows: number): NewEntries & { shape: number[] } {
+      const { keys, values } = source.blocks[block] as CacheBlock;
+      const size = rows * heads * source.capacity * headDim;
+      const first = (tensor: Float32Array) => tensor.subarray(0, size);
+      return { keys: keys.map(first), values: values.map(first), shape: [rows, heads, source.capacity, headDim] };
+    },
+  };
+
+  function copyHeads(source: Float32Array, target: Float32Array, start: number, capacity: number, from: number): void {
+    let at = from * heads * headDim;
+    for (let head = 0; head < heads; head++) {
+      let to = start + head * capacity * headDim;
+      for (let i = 0; i < headDim; i++) target[to++] = source[at++] as number;
+    }
+  }
+}

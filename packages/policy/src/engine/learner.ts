@@ -1,0 +1,209 @@
+/** Teacher-forced passes, gradient accumulation and the optimizer step, on the engine's side of the worker. */
+import type { Batch, LossSpec } from '@tapo/core';
+import { crossEntropyLoss, dapoLoss } from '@tapo/core';
+import * as tf from '@tensorflow/tfjs-core';
+
+import type { ModelConfig } from '../config.js';
+import { tokenLogprobs } from '../model.js';
+import { adamWStep, type AdamWOptions } from './adamw.js';
+import { planMicroBatches, type MicroBatch } from './micro-batches.js';
+import type { ParameterStore } from './parameter-store.js';
+import { floats, ints, type HostTensor, type RunnableFunction, type Runner, type TensorFunction } from './runner.js';
+
+export interface LearnerOptions {
+  /** padded positions computed at once: bounds the memory of a step */
+  microBatchTokens?: number;
+  /** compiled shapes kept per function */
+  compiledShapes?: number;
+}
+
+export interface TokenOutputs {
+  /** `[rows, length]` row major; 0 at padding */
+  logprobs: Float32Array;
+  entropies: Float32Array;
+}
+
+export interface LocalLearner {
+  logprobs(batch: Batch): Promise<TokenOutputs>;
+  forwardBackward(batch: Batch, loss: LossSpec): Promise<TokenOutputs & { loss: number }>;
+  optimizerStep(options: AdamWOptions): { gradientNorm: number };
+  /** compiled input signatures alive */
+  readonly compiledCount: number;
+}
+
+/** Optional columns of a batch that a loss reads. */
+const lossColumns = ['advantages', 'oldLogprobs', 'rolloutLogprobs', 'referenceLogprobs'] as const;
+
+/** Prefixes keep a parameter apart from its accumulator and from the batch. */
+const WEIGHT = 'weight/';
+const GRADIENT = 'gradient/';
+
+export function createLocalLearner(
+  store: ParameterStore,
+  config: ModelConfig,
+  runner: Runner,
+  { microBatchTokens = 4096, compiledShapes = 32 }: LearnerOptions = {},
+): LocalLearner {
+  const prefixed = (prefix: string, tensors: Record<string, HostTensor>) =>
+    Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [prefix + name, tensor]));
+  const weights = prefixed(WEIGHT, store.values);
+  const gradients = prefixed(GRADIENT, store.gradients);
+  const functions = new Map<string, RunnableFunction>();
+  const prepare = (name: string, make: () => TensorFunction): RunnableFunction => {
+    const known = functions.get(name);
+    if (known) return known;
+    const prepared = runner.prepare(make(), { name: name.replaceAll(/[^a-z-]+/g, '-'), cacheSize: compiledShapes });
+    functions.set(name, prepared);
+    return prepared;
+  };
+
+  const forwardOnly: TensorFunction = (inputs) => {
+    const parameters = Object.fromEntries(store.names.map((name) => [name, inputs[WEIGHT + name] as tf.Tensor]));
+    const { logprobs, entropies } = tokenLogprobs(parameters, { tokens: inputs.inputs! }, inputs.targets!, config);
+    return { logprobs, entropies };
+  };
+
+  const withGradient =
+    (spec: LossSpec): TensorFunction =>
+    (inputs) => {
+      let outputs: { logprobs: tf.Tensor; entropies: tf.Tensor } | undefined;
+      const loss = (...values: tf.Tensor[]): tf.Scalar => {
+        const parameters = Object.fromEntries(store.names.map((name, i) => [name, values[i] as tf.Tensor]));
+        outputs = tokenLogprobs(parameters, { tokens: inputs.inputs! }, inputs.targets!, config);
+        tf.keep(outputs.logprobs);
+        tf.keep(outputs.entropies);
+        return lossOf(spec, { ...inputs, ...outputs } as Record<string, tf.Tensor>);
+      };
+      const { value, grads } = tf.valueAndGrads(loss)(store.names.map((name) => inputs[WEIGHT + name] as tf.Tensor));
+      const results: Record<string, tf.Tensor> = { loss: value, ...outputs };
+      store.names.forEach((name, i) => {
+        results[GRADIENT + name] = tf.add(inputs[GRADIENT + name] as tf.Tensor, grads[i] as tf.Tensor);
+      });
+      return results;
+    };
+
+  /** Runs every micro-batch and puts the per-token outputs back into the batch's layout. */
+  async function overMicroBatches(
+    batch: Batch,
+    columns: readonly (keyof Batch)[],
+    run: (inputs: Record<string, HostTensor>) => Promise<Record<string, HostTensor>>,
+  ): Promise<TokenOutputs & { loss: number }> {
+    checkBatch(batch, config.vocabSize);
+    const outputs = {
+      loss: 0,
+      logprobs: new Float32Array(batch.rows * batch.length),
+      entropies: new Float32Array(batch.rows * batch.length),
+    };
+    for (const micro of planMicroBatches(batch.lengths, { microBatchTokens })) {
+      const results = await run(microBatchInputs(batch, micro, columns));
+      scatterRows(batch, micro, results.logprobs!.data as Float32Array, outputs.logprobs);
+      scatterRows(batch, micro, results.entropies!.data as Float32Array, outputs.entropies);
+      outputs.loss += results.loss ? (results.loss.data[0] as number) : 0;
+    }
+    return outputs;
+  }
+
+  return {
+    get compiledCount() {
+      return [...functions.values()].reduce((total, { compiledCount }) => total + compiledCount, 0);
+    },
+    async logprobs(batch) {
+      const f = prepare('logprobs', () => forwardOnly);
+      const run = (inputs: Record<string, HostTensor>) => f.run({ ...weights, ...inputs });
+      const { logprobs, entropies } = await overMicroBatches(batch, [], run);
+      return { logprobs, entropies };
+    },
+    async forwardBackward(batch, spec) {
+      const present = spec.name === 'dapo' ? lossColumns.filter((column) => batch[column]) : [];
+      const f = prepare(`forward-backward ${JSON.stringify(spec)} ${present.join()}`, () => withGradient(spec));
+      const columns = ['lossMask', 'weights', ...present] as const;
+      return overMicroBatches(batch, columns, (inputs) =>
+        f.run({ ...weights, ...gradients, ...inputs }, { outputs: gradients }),
+      );
+    },
+    optimizerStep(options) {
+      const gradientNorm = adamWStep(Object.values(store.entries), store.step + 1, options);
+      store.step++;
+      store.version++;
+      return { gradientNorm };
+    },
+  };
+}
+
+/** The scalar loss of one micro-batch; masks, weights and denominators are already in the batch. */
+function lossOf(spec: LossSpec, tensors: Record<string, tf.Tensor>): tf.Scalar {
+  const { logprobs, entropies, lossMask, weights, advantages, oldLogprobs } = tensors as Record<string, tf.Tensor>;
+  if (spec.name === 'cross-entropy') {
+    return crossEntropyLoss({ logprobs: logprobs!, lossMask: lossMask!, weights: weights! });
+  }
+  if (!advantages || !oldLogprobs) {
+    throw new Error(
+      `the dapo loss needs advantages and oldLogprobs in the batch; got ${Object.keys(tensors).join(', ')}`,
+    );
+  }
+  const { name: _, ...options } = spec;
+  const optional = {
+    ...(tensors.rolloutLogprobs ? { rolloutLogprobs: tensors.rolloutLogprobs } : {}),
+    ...(tensors.referenceLogprobs ? { referenceLogprobs: tensors.referenceLogprobs } : {}),
+  };
+  return dapoLoss(
+    {
+      logprobs: logprobs!,
+      entropies: entropies!,
+      lossMask: lossMask!,
+      weights: weights!,
+      advantages,
+      oldLogprobs,
+      ...optional,
+    },
+    options,
+  );
+}
+
+/** Rows of the batch at the micro-batch's shape. Padding is token 0 under a zero mask and a zero weight. */
+function microBatchInputs(
+  batch: Batch,
+  { rows, size, length }: MicroBatch,
+  columns: readonly (keyof Batch)[],
+): Record<string, HostTensor> {
+  const shape = [size, length];
+  const gather = <A extends Float32Array | Int32Array>(source: A, target: A): A => {
+    rows.forEach((row, i) => {
+      const start = row * batch.length;
+      target.set(source.subarray(start, start + (batch.lengths[row] as number)), i * length);
+    });
+    return target;
+  };
+  const inputs: Record<string, HostTensor> = {
+    inputs: ints(gather(batch.inputs, new Int32Array(size * length)), shape),
+    targets: ints(gather(batch.targets, new Int32Array(size * length)), shape),
+  };
+  for (const column of columns) {
+    inputs[column] = floats(gather(batch[column] as Float32Array, new Float32Array(size * length)), shape);
+  }
+  return inputs;
+}
+
+function scatterRows(batch: Batch, { rows, length }: MicroBatch, source: Float32Array, target: Float32Array): void {
+  rows.forEach((row, i) => {
+    target.set(source.subarray(i * length, i * length + (batch.lengths[row] as number)), row * batch.length);
+  });
+}
+
+function checkBatch(batch: Batch, vocabSize: number): void {
+  const size = batch.rows * batch.length;
+  for (const name of ['inputs', 'targets', 'lossMask', 'weights', ...lossColumns] as const) {
+    const column = batch[name];
+    if (column && column.length !== size) {
+      throw new Error(`batch.${name} has ${column.length} numbers, ${batch.rows} rows of ${batch.length} want ${size}`);
+    }
+  }
+  for (const name of ['inputs', 'targets'] as const) {
+    const wrong = batch[name].findIndex((id) => id < 0 || id >= vocabSize);
+    if (wrong >= 0) {
+      throw new Error(
+        `batch.${name}[${wrong}] is ${batch[name][wrong]}, the model's vocabulary has ${vocabSize} tokens`,
+      );
+    }
+  }
+}

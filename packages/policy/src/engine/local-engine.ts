@@ -1,0 +1,114 @@
+/** The local engine: a model that samples and learns on this machine, in a worker thread. */
+import { availableParallelism } from 'node:os';
+
+import type { ModelConfig } from '../config.js';
+import { parameterCount, type HostParameters } from '../parameters.js';
+import { checkVocabulary } from '../tokenizer.js';
+import { chooseBackend, type BackendChoice, type BackendName } from './backend.js';
+import type { EngineStatistics } from './protocol.js';
+import type { EngineTokenizer, LocalLearner, LocalPolicy } from './types.js';
+import { startWorker } from './worker-client.js';
+
+export interface LocalEngineOptions<T extends EngineTokenizer = EngineTokenizer> {
+  config: ModelConfig;
+  /** initial weights, for example from `loadModelDirectory` or `initializeParameters`; they are copied */
+  parameters: HostParameters;
+  tokenizer: T;
+  backend?: 'auto' | BackendName;
+  /** threads of one matrix operation */
+  threads?: number;
+  /** padded positions of a micro-batch: bounds the memory of `logprobs` and `forwardBackward` */
+  microBatchTokens?: number;
+  /** memory of the sampler's KV cache; sequences that wait for a tool are dropped first, and fed again when they go on */
+  maxCacheBytes?: number;
+  /** rows decoded at once */
+  maxRows?: number;
+  /** compiled shapes kept per function (least recently used go) */
+  compiledShapes?: number;
+}
+
+export interface LocalEngineInfo extends BackendChoice {
+  threads: number;
+  parameters: number;
+}
+
+export interface LocalEngine<T extends EngineTokenizer = EngineTokenizer> {
+  readonly tokenizer: T;
+  /** fits `Policy` of `@tapo/rollout` */
+  readonly policy: LocalPolicy<T>;
+  /** fits `Learner` of `@tapo/trainer` */
+  readonly learner: LocalLearner;
+  readonly info: LocalEngineInfo;
+  /** a copy of the current weights */
+  parameters(): Promise<HostParameters>;
+  /** a copy of the gradient accumulated since the last optimizer step */
+  gradients(): Promise<HostParameters>;
+  statistics(): Promise<EngineStatistics>;
+  /** ends the worker; what is pending is rejected */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts an engine. Policy and learner share one set of weights: an optimizer step is what the next sampled token comes from.
+ * @throws when model and tokenizer disagree, or the backend asked for cannot be used
+ */
+export async function createLocalEngine<T extends EngineTokenizer>({
+  config,
+  parameters,
+  tokenizer,
+  backend = 'auto',
+  threads = Math.min(8, availableParallelism()),
+  microBatchTokens = 4096,
+  maxCacheBytes = 2 ** 30,
+  maxRows = 32,
+  compiledShapes = 32,
+}: LocalEngineOptions<T>): Promise<LocalEngine<T>> {
+  checkVocabulary(tokenizer, config);
+  const choice = await chooseBackend({ backend });
+  const worker = await startWorker({
+    config,
+    parameters,
+    backend: choice.backend,
+    threads,
+    microBatchTokens,
+    maxCacheBytes,
+    maxRows,
+    compiledShapes,
+    eosTokenIds: tokenizer.eosTokenIds,
+  });
+  const close = () => worker.close();
+  let pieces: Promise<void> | undefined;
+  /** The worker's copy of the token bytes; sent before the first request that has stop strings. */
+  const sendPieces = () => {
+    const bytes = (token: number) => Buffer.from(tokenizer.tokenBytes(token)).toString('latin1');
+    return (pieces ??= worker.call('setPieces', [
+      Array.from({ length: config.vocabSize }, (_, token) => bytes(token)),
+    ]));
+  };
+
+  return {
+    tokenizer,
+    info: { ...choice, threads, parameters: parameterCount(config) },
+    policy: {
+      tokenizer,
+      async sample(request, { signal } = {}) {
+        if (request.stop.length > 0) await sendPieces();
+        return worker.call('sample', [request], { signal });
+      },
+      release: (sequenceId) => worker.call('release', [sequenceId]),
+    },
+    learner: {
+      logprobs: (batch) => worker.call('logprobs', [batch]),
+      forwardBackward: (batch, loss) => worker.call('forwardBackward', [batch, loss]),
+      optimizerStep: (options) => worker.call('optimizerStep', [options]),
+      save: (directory) => worker.call('save', [directory]),
+      load: (directory) => worker.call('load', [directory]),
+      syncSampler: () => worker.call('syncSampler', []),
+      close,
+    },
+    parameters: () => worker.call('parameters', []),
+    gradients: () => worker.call('gradients', []),
+    statistics: () => worker.call('statistics', []),
+    close,
+  };
+}

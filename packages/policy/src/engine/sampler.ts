@@ -1,0 +1,171 @@
+/**
+ * Continuous batching over a KV cache. Every step feeds one token to each active sequence, be it a token of its prompt, an
+ * observation or the one just sampled; sequences join and leave between steps. A sequence keeps its cache under its id, so
+ * a tool's answer costs only its own tokens.
+ *
+ * What is sampled depends neither on company nor on the clock:
+ * - draw i is a function of (seed, position) (`philox.ts`);
+ * - a row attends in the shape of its own pool, which its own length decides (`kv-cache.ts`);
+ * - a step has at least four rows (`decoder.ts`);
+ * - every token goes through this one-token step, so a dropped sequence, fed again, gets its cache back bit by bit, and a
+ *   copied prefix is what the sequence would have computed itself.
+ */
+import { tokenDrawer } from './draw.js';
+import type { Decoder } from './decoder.js';
+import type { CachePool, KvCacheMemory, NewEntries } from './kv-cache.js';
+import { uniform } from './philox.js';
+import { createSequences, dropCache, type ActiveRequest, type Sequence } from './sequences.js';
+import type { StopMatcher } from './stop-strings.js';
+import type { SampleRequest, SampleResult } from './types.js';
+
+export interface LocalSampler {
+  sample(request: SampleRequest, signal?: AbortSignal): Promise<SampleResult>;
+  release(sequenceId: string): void;
+  /** forgets all cached keys and values; sequences in flight feed theirs again */
+  dropCaches(): void;
+}
+
+export interface SamplerOptions {
+  vocabSize: number;
+  /** longest sequence */
+  maxPositions: number;
+  eosTokenIds: readonly number[];
+  /** called once per request */
+  stopMatcher(stop: readonly string[]): StopMatcher;
+}
+
+export function createSampler(
+  decoder: Decoder,
+  cache: KvCacheMemory<Sequence>,
+  { vocabSize, maxPositions, eosTokenIds, stopMatcher }: SamplerOptions,
+): LocalSampler {
+  const sequences = createSequences(cache);
+  const draw = tokenDrawer(vocabSize);
+  const eos = new Set(eosTokenIds);
+  let running = false;
+
+  async function run(): Promise<void> {
+    if (running) return;
+    running = true;
+    try {
+      while (sequences.admit()) {
+        for (const pool of cache.pools()) await stepPool(pool);
+      }
+    } catch (error) {
+      for (const sequence of sequences.active()) finish(sequence, error as Error);
+    } finally {
+      running = false;
+    }
+  }
+
+  async function stepPool(pool: CachePool<Sequence>): Promise<void> {
+    const span = arrange(pool);
+    for (let start = 0; start < span; start += cache.rowsPerBlock) {
+      const rows = Math.min(cache.rowsPerBlock, span - start);
+      const fed = pool.rows.slice(start, start + rows).map(({ owner: sequence }) => ({ sequence, ...sequence }));
+      const { logits, entries } = await decoder.step(cache, pool, start / cache.rowsPerBlock, rows, nextToken);
+      fed.forEach(({ sequence, request, cached, row }, i) => {
+        // While the step ran, the request may have been aborted, or the sequence released or its cache dropped.
+        if (!request || sequence.request !== request || sequence.cached !== cached || sequence.row !== row) return;
+        advance(sequence, request, logits.subarray(i * vocabSize, (i + 1) * vocabSize), entries, i);
+      });
+    }
+  }
+
+  function advance(
+    sequence: Sequence,
+    request: ActiveRequest,
+    logits: Float32Array,
+    entries: NewEntries,
+    from: number,
+  ) {
+    cache.write(sequence.row!, sequence.cached, entries, from);
+    sequence.cached++;
+    if (sequence.cached < sequence.tokens.length) return;
+    const { options, tokens, logprobs } = request;
+    try {
+      const { token, logprob } = draw(logits, uniform(options.seed, sequence.cached), options);
+      tokens.push(token);
+      logprobs.push(logprob);
+      sequence.tokens.push(token);
+      const stopped = request.stop.push(token);
+      if (eos.has(token)) finish(sequence, 'eos');
+      else if (stopped) finish(sequence, 'stop');
+      else if (tokens.length >= request.limit) finish(sequence, 'length');
+    } catch (error) {
+      finish(sequence, error as Error);
+    }
+  }
+
+  /** Moves working rows to the front where that makes the step smaller; how many leading rows it must span. */
+  function arrange({ rows }: CachePool<Sequence>): number {
+    const working = rows.reduce((count, { owner }) => count + (owner.request ? 1 : 0), 0);
+    if (working === 0) return 0;
+    let last = rows.findLastIndex(({ owner }) => owner.request);
+    let hole = 0;
+    while (stepSize(last + 1) > stepSize(working)) {
+      while (rows[hole]!.owner.request) hole++;
+      cache.swap(rows[hole]!, rows[last]!);
+      last = rows.findLastIndex(({ owner }) => owner.request);
+    }
+    return last + 1;
+  }
+
+  function stepSize(rows: number): number {
+    const rest = rows % cache.rowsPerBlock;
+    return rows - rest + (rest > 0 ? decoder.paddedRows(rest) : 0);
+  }
+
+  function nextToken({ request, tokens, cached }: Sequence) {
+    return request ? { token: tokens[cached] as number, cached } : undefined;
+  }
+
+  function finish(sequence: Sequence, outcome: SampleResult['stopReason'] | Error): void {
+    const { request } = sequence;
+    if (!request) return;
+    sequences.retire(sequence);
+    if (outcome instanceof Error) request.reject(outcome);
+    else request.resolve({ tokens: request.tokens, logprobs: request.logprobs, stopReason: outcome });
+  }
+
+  return {
+    async sample(options, signal) {
+      signal?.throwIfAborted();
+      check(options);
+      const limit = Math.min(options.maxTokens, maxPositions - options.tokens.length);
+      if (limit <= 0) return { tokens: [], logprobs: [], stopReason: 'length' };
+      return new Promise<SampleResult>((resolve, reject) => {
+        const request = { options, limit, tokens: [], logprobs: [], stop: stopMatcher(options.stop), resolve, reject };
+        const sequence = sequences.enter(options.sequenceId, options.tokens, request);
+        const abort = () => sequence.request === request && finish(sequence, signal!.reason as Error);
+        signal?.addEventListener('abort', abort, { once: true });
+        void run();
+      });
+    },
+    release(sequenceId) {
+      const sequence = sequences.get(sequenceId);
+      if (!sequence) return;
+      finish(sequence, new Error(`sequence "${sequenceId}" was released while it was being sampled`));
+      sequences.forget(sequence);
+    },
+    dropCaches() {
+      for (const sequence of sequences.all()) dropCache(sequence);
+    },
+  };
+
+  function check({ sequenceId, tokens, maxTokens, temperature, topP, topK }: SampleRequest): void {
+    const fail = (what: string) => {
+      throw new Error(`sample request for sequence "${sequenceId}": ${what}`);
+    };
+    if (tokens.length === 0) fail('it has no tokens; give at least one, for example the beginning-of-sequence token');
+    if (tokens.length > maxPositions) fail(`it has ${tokens.length} tokens, the model takes ${maxPositions}`);
+    const wrong = tokens.find((token) => !(token >= 0 && token < vocabSize));
+    if (wrong !== undefined) fail(`token ${wrong} is not in the model's vocabulary of ${vocabSize}`);
+    if (!(maxTokens >= 0)) fail(`maxTokens is ${maxTokens}, wanted 0 or more`);
+    if (!(temperature >= 0)) fail(`temperature is ${temperature}, wanted 0 or more`);
+    if (!(topP > 0 && topP <= 1)) fail(`topP is ${topP}, wanted more than 0, at most 1`);
+    if (!(topK >= 0)) fail(`topK is ${topK}, wanted 0 (off) or more`);
+    const busy = sequences.get(sequenceId)?.request;
+    if (busy) fail('it is being sampled already; one request at a time per sequence');
+  }
+}

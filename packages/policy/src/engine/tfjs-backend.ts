@@ -1,0 +1,23 @@
+import '@tensorflow/tfjs'; // registers the gradients (tfjs-core alone has none in Node) and the cpu backend
+import * as tf from '@tensorflow/tfjs-core';
+
+import type { BackendName } from './backend.js';
+import { compiledRunner } from './compiled-runner.js';
+import { eagerRunner } from './eager-runner.js';
+import type { Runner } from './runner.js';
+
+/** Loads a backend and makes it tfjs's current one. */
+export async function createRunner(backend: BackendName, threads: number): Promise<Runner> {
+  if (backend === 'compiled') return compiledRunner(threads);
+  await loadTfjsBackend(backend);
+  return eagerRunner(backend, threads);
+}
+
+async function loadTfjsBackend(backend: Exclude<BackendName, 'compiled'>): Promise<void> {
+  if (backend === 'wasm') await import('@tensorflow/tfjs-backend-wasm');
+  if (backend === 'tfjs-node') await import('@tensorflow/tfjs-node');
+  if (backend === 'tfjs-node-gpu') await import('@tensorflow/tfjs-node-gpu');
+  const name = backend.startsWith('tfjs-node') ? 'tensorflow' : backend;
+  if (!(await tf.setBackend(name))) throw new Error(`tfjs could not start its backend "${name}"`);
+  await tf.ready();
+}

@@ -1,0 +1,52 @@
+/** Entry point of the worker thread: answers messages with an engine. */
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
+
+import { createEngine, type Engine } from './engine.js';
+import { READY_ID, type EngineReply, type EngineRequest, type EngineSetup } from './protocol.js';
+
+const port = parentPort as MessagePort;
+const running = new Map<number, AbortController>();
+
+/** Receives requests from the start; they wait for the engine. */
+const engine = createEngine(workerData as EngineSetup);
+
+port.on('message', (request: EngineRequest) => {
+  if (request.method === 'abort') running.get(request.id)?.abort();
+  else void answer(request);
+});
+engine.then(
+  () => reply({ id: READY_ID, value: undefined }),
+  (error: Error) => reply({ id: READY_ID, error: plain(error) }),
+);
+
+async function answer(request: Exclude<EngineRequest, { method: 'abort' }>): Promise<void> {
+  const { id, method } = request;
+  const controller = new AbortController();
+  running.set(id, controller);
+  try {
+    const target = await engine;
+    const value =
+      method === 'sample' ? await target.sample(...request.parameters, controller.signal) : await call(target, request);
+    reply({ id, value });
+  } catch (error) {
+    reply({ id, error: plain(error as Error) });
+  } finally {
+    running.delete(id);
+  }
+}
+
+function call(
+  target: Engine,
+  { method, parameters }: Exclude<EngineRequest, { method: 'abort' | 'sample' }>,
+): Promise<unknown> {
+  // Each pair of method and parameters belongs together (`EngineRequest`), which TypeScript cannot follow through an index.
+  return (target[method] as (...all: unknown[]) => Promise<unknown>)(...parameters);
+}
+
+function reply(message: EngineReply): void {
+  port.postMessage(message);
+}
+
+function plain({ name, message, stack }: Error) {
+  return { name, message, ...(stack ? { stack } : {}) };
+}
