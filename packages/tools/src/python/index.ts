@@ -1,1 +1,142 @@
-export {};
+import { createHash, randomBytes } from 'node:crypto';
+import { availableParallelism, homedir } from 'node:os';
+import { join } from 'node:path';
+import { codeObservation } from '../code-observations.js';
+import type { CodeOutcome } from '../code-observations.js';
+import { ToolError } from '../tool.js';
+import type { Tool } from '../tool.js';
+import { loadImage } from './image.js';
+import { createPool } from './pool.js';
+import { startWorker } from './worker-process.js';
+import type { PythonWorker, RunReply, RunRequest } from './worker-process.js';
+
+export interface PythonOptions {
+  name?: string;
+  description?: string;
+  /** programs at the same time, one process each (about 100 MB) */
+  workers?: number;
+  /** processes kept ready beyond that, to take the place of a killed one */
+  spares?: number;
+  timeLimitMs?: number;
+  /** Python's whole memory, about 25 MB of which are taken at the start */
+  memoryLimitBytes?: number;
+  /** files a program may write, in total */
+  fileLimitBytes?: number;
+  /** UTF-16 units of output shown; more is cut in the middle */
+  maxOutputLength?: number;
+  maxCallsPerRollout?: number;
+  /** show the value of a last expression when nothing was printed */
+  showValue?: boolean;
+  /** only these modules can be imported by a program; default: the standard library and `packages` */
+  modules?: readonly string[] | undefined;
+  /** false: no `open` */
+  files?: boolean;
+  /** makes `random`, `os.urandom` and `uuid` repeat: the same for the n-th call of a rollout with the same id */
+  seed?: number | string | undefined;
+  /** where the memory image is kept between runs */
+  cacheDirectory?: string;
+}
+
+const MAX_TRACKED_ROLLOUTS = 100_000;
+/** beyond the time limit, which the worker watches itself: then it is killed */
+const KILL_GRACE_MS = 250;
+
+/**
+ * Python for a policy: CPython in WebAssembly, in processes of its own. What is and what is not covered stands at the
+ * top of `sandbox/imports.mjs` and in the README.
+ *
+ * The pool starts at once, in the background; the first call waits for it. A call sees a fresh interpreter.
+ */
+export function createPython({
+  name = 'code',
+  description = 'runs a Python program and gives what it prints',
+  workers = Math.min(2, availableParallelism()),
+  spares = 1,
+  timeLimitMs = 2000,
+  memoryLimitBytes = 256 * 2 ** 20,
+  fileLimitBytes = 32 * 2 ** 20,
+  maxOutputLength = 2000,
+  maxCallsPerRollout = 100,
+  showValue = true,
+  modules,
+  files = true,
+  seed,
+  cacheDirectory = join(homedir(), '.cache', 'tapo'),
+}: PythonOptions = {}): Tool<string, string> {
+  const limits = { memoryLimitBytes, fileLimitBytes, outputLength: maxOutputLength };
+  const image = loadImage({ memoryLimitBytes, fileLimitBytes, cacheDirectory });
+  image.catch(() => {}); // reported by the calls that need it
+  const pool = createPool<PythonWorker>({
+    size: workers,
+    spares,
+    start: async () => {
+      const { directories, ...paths } = await image;
+      return startWorker({ mode: 'serve', ...paths, ...limits }, directories, []);
+    },
+  });
+  const observation = { printExample: '`print(x)`', timeLimitMs, memoryLimitBytes, maxOutputLength };
+  const calls = new Map<string, number>();
+
+  function countCall(rolloutId: string): number {
+    const count = (calls.get(rolloutId) ?? 0) + 1;
+    calls.delete(rolloutId);
+    calls.set(rolloutId, count);
+    const [oldest] = calls.keys();
+    if (calls.size > MAX_TRACKED_ROLLOUTS && oldest !== undefined) calls.delete(oldest);
+    return count;
+  }
+
+  return {
+    name,
+    description,
+    async execute(source, { rolloutId, signal }) {
+      const count = countCall(rolloutId);
+      if (count > maxCallsPerRollout) {
+        throw new ToolError('refused', `No more ${name} calls: the limit of ${maxCallsPerRollout} is reached.`);
+      }
+      const deterministic = seed !== undefined;
+      const request: RunRequest = {
+        source,
+        timeLimitMs,
+        showValue,
+        modules: modules ?? null,
+        files,
+        deterministic,
+        seed: deterministic
+          ? createHash('sha256')
+              .update(JSON.stringify([seed, rolloutId, count]))
+              .digest('hex')
+          : randomBytes(32).toString('hex'),
+      };
+      const reply = await pool.use((worker) => runWithin(worker, request, timeLimitMs + KILL_GRACE_MS, signal), signal);
+      const { stdout, value, error } = reply;
+      const outcome = reply.outcome as CodeOutcome;
+      return codeObservation({ outcome, stdout, value: value ?? undefined, error: error ?? undefined }, observation);
+    },
+    endRollout: (rolloutId) => void calls.delete(rolloutId),
+    close: () => pool.close(),
+  };
+}
+
+/** Kills the worker when it does not answer in time or the caller gives up. */
+async function runWithin(
+  worker: PythonWorker,
+  request: RunRequest,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<RunReply> {
+  let killed = false;
+  const kill = () => {
+    killed = true;
+    worker.kill();
+  };
+  const timer = setTimeout(kill, timeoutMs);
+  signal.addEventListener('abort', kill, { once: true });
+  try {
+    const reply = await worker.run(request);
+    return killed && reply.outcome === 'crashed' ? { ...reply, outcome: 'time-limit' } : reply;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', kill);
+  }
+}

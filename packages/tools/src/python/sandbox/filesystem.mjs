@@ -280,7 +280,7 @@ export function createFileSystem({ fileLimitBytes, now, onOutput }) {
       if (node.kind === 'output' && whence === 1 && offset === 0) return outputLength;
       if (node.kind === 'input' || node.kind === 'output') throw new ErrnoError(errno.ESPIPE);
       const size = node.kind === 'file' ? node.size : 0;
-      const position = offset + [0, entry.position, size][whence];
+      const position = offset + (whence === 0 ? 0 : whence === 1 ? entry.position : whence === 2 ? size : NaN);
       if (!(position >= 0) || position > Number.MAX_SAFE_INTEGER) throw new ErrnoError(errno.EINVAL);
       return (entry.position = position);
     },

@@ -23,7 +23,7 @@ import { rewriteWasm } from './wasm-binary.mjs';
  * @property {number} outputLength UTF-16 units that will be shown
  *
  * @typedef {import('./interpreter.mjs').RunSettings & { source: string, timeLimitMs: number, deterministic: boolean }} RunRequest
- * @typedef {{ outcome: string, stdout: string, value?: string | null, error?: string | null, durationMs: number }} RunReply
+ * @typedef {{ outcome: string, stdout: string, value?: string | null, error?: string | null, durationMs: number, broken: boolean }} RunReply
  */
 const CHANNEL = 3;
 
@@ -33,47 +33,57 @@ const output = createOutput(Math.max(65_536, config.outputLength * 4));
 /** @type {(bytes: Uint8Array) => void} */
 let fillRandom = (bytes) => void crypto.getRandomValues(bytes);
 
-const file = readFileSync(config.wasm);
-const wasm = config.mode === 'build' ? rewriteWasm(file, config) : file;
-const common = {
-  module: new WebAssembly.Module(wasm),
-  stdlib: readFileSync(config.stdlib),
-  memoryLimitBytes: config.memoryLimitBytes,
-  fileLimitBytes: config.fileLimitBytes,
-  onOutput: output.write,
-  fillRandom: (/** @type {Uint8Array} */ bytes) => fillRandom(bytes),
-};
-
-if (config.mode === 'build') {
-  const { snapshot } = createInterpreter(common);
-  sendFrame(wasm);
-  sendFrame(encodeSnapshot(snapshot));
-} else {
-  serve(decodeSnapshot(readFileSync(/** @type {string} */ (config.snapshot))));
+try {
+  start();
+} catch (error) {
+  sendFrame(Buffer.from(JSON.stringify({ failed: error instanceof Error ? error.message : String(error) })));
+  process.exit(1);
 }
 
-/** @param {import('./interpreter.mjs').Snapshot} snapshot */
-function serve(snapshot) {
-  let interpreter = createInterpreter({ ...common, snapshot });
+function start() {
+  const file = readFileSync(config.wasm);
+  const wasm = config.mode === 'build' ? rewriteWasm(file, config) : file;
+  const options = {
+    module: new WebAssembly.Module(wasm),
+    stdlib: readFileSync(config.stdlib),
+    memoryLimitBytes: config.memoryLimitBytes,
+    fileLimitBytes: config.fileLimitBytes,
+    onOutput: output.write,
+    fillRandom: (/** @type {Uint8Array} */ bytes) => fillRandom(bytes),
+  };
+  if (config.mode === 'serve') {
+    const snapshot = decodeSnapshot(readFileSync(/** @type {string} */ (config.snapshot)));
+    serve(() => createInterpreter({ ...options, snapshot }));
+    return;
+  }
+  const { snapshot } = createInterpreter(options);
+  sendFrame(wasm);
+  sendFrame(encodeSnapshot(snapshot));
+}
+
+/** @param {() => ReturnType<typeof createInterpreter>} create */
+function serve(create) {
+  let interpreter = create();
   sendFrame(Buffer.from(JSON.stringify({ ready: true })));
   for (let frame = receiveFrame(); frame; frame = receiveFrame()) {
-    const { reply, broken } = run(interpreter, JSON.parse(frame.toString()));
+    const reply = run(interpreter, JSON.parse(frame.toString()));
     sendFrame(Buffer.from(JSON.stringify(reply)));
     // whoever got as far as an import no program calls, or made the machine trap, gets no second try
-    if (broken) process.exit(1);
-    if (interpreter.memoryBytes > 2 * snapshot.memoryBytes) interpreter = createInterpreter({ ...common, snapshot });
+    if (reply.broken) process.exit(1);
+    // memory cannot shrink: after much growth a new instance is cheaper than clearing it
+    if (interpreter.memoryBytes > 2 * interpreter.snapshot.memoryBytes) interpreter = create();
     else interpreter.reset();
   }
   process.exit(0);
 }
 
-/** @param {ReturnType<typeof createInterpreter>} interpreter @param {RunRequest} request @returns {{ reply: RunReply, broken: boolean }} */
+/** @param {ReturnType<typeof createInterpreter>} interpreter @param {RunRequest} request @returns {RunReply} */
 function run(interpreter, { source, timeLimitMs, deterministic, ...settings }) {
   output.reset();
   fillRandom = deterministic ? seededRandom(settings.seed) : (bytes) => void crypto.getRandomValues(bytes);
   const started = performance.now();
   let broken = false;
-  /** @type {Omit<RunReply, 'stdout' | 'durationMs'>} */
+  /** @type {Omit<RunReply, 'stdout' | 'durationMs' | 'broken'>} */
   let ending;
   try {
     ending = interpreter.run(source, settings, timeLimitMs);
@@ -86,7 +96,7 @@ function run(interpreter, { source, timeLimitMs, deterministic, ...settings }) {
       broken = true;
     }
   }
-  return { reply: { ...ending, stdout: output.text(), durationMs: performance.now() - started }, broken };
+  return { ...ending, stdout: output.text(), durationMs: performance.now() - started, broken };
 }
 
 /** A reproducible stream of bytes. @param {string} seed @returns {(bytes: Uint8Array) => void} */

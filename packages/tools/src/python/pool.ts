@@ -1,0 +1,128 @@
+/** What a pool needs of its workers. */
+export interface PoolWorker {
+  /** false as soon as it can take no more calls, before it has exited */
+  readonly alive: boolean;
+  kill(): void;
+  readonly exited: Promise<void>;
+}
+
+export interface PoolOptions<Worker extends PoolWorker> {
+  /** calls at the same time */
+  size: number;
+  /** workers kept ready beyond that, so that a killed one is replaced at once */
+  spares: number;
+  start: () => Promise<Worker>;
+}
+
+export interface Pool<Worker extends PoolWorker> {
+  /**
+   * Waits for a turn and a worker, lends the worker to `use`. A worker that died or was killed meanwhile is replaced.
+   * @throws the signal's reason while waiting; an Error when no worker can be started, or the pool is closed
+   */
+  use<Result>(use: (worker: Worker) => Promise<Result>, signal?: AbortSignal): Promise<Result>;
+  /** workers started so far, ready now and being started */
+  readonly stats: { started: number; idle: number; starting: number; busy: number };
+  close(): Promise<void>;
+}
+
+const MAX_FAILED_STARTS = 3;
+
+/** A pool that never shrinks: `size + spares` processes are alive or on their way, whatever happens to any of them. */
+export function createPool<Worker extends PoolWorker>({ size, spares, start }: PoolOptions<Worker>): Pool<Worker> {
+  const idle: Worker[] = [];
+  const all = new Set<Worker>();
+  const waiting: { take: (worker: Worker) => void; fail: (error: Error) => void }[] = [];
+  const ends = new Set<Promise<void>>();
+  let [started, starting, busy, failures] = [0, 0, 0, 0];
+  let closed = false;
+
+  function fill(): void {
+    if (closed || failures >= MAX_FAILED_STARTS) return;
+    for (let missing = size + spares - all.size - starting; missing > 0; missing -= 1) {
+      starting += 1;
+      start().then(onStarted, onFailed);
+    }
+  }
+  function onStarted(worker: Worker): void {
+    starting -= 1;
+    started += 1;
+    failures = 0;
+    all.add(worker);
+    const end = worker.exited.then(() => {
+      ends.delete(end);
+      retire(worker);
+    });
+    ends.add(end);
+    if (closed) worker.kill();
+    else idle.push(worker);
+    serve();
+  }
+  function retire(worker: Worker): void {
+    all.delete(worker);
+    const index = idle.indexOf(worker);
+    if (index >= 0) idle.splice(index, 1);
+    fill();
+  }
+  function onFailed(error: Error): void {
+    starting -= 1;
+    failures += 1;
+    if (failures >= MAX_FAILED_STARTS && all.size === 0) {
+      for (const { fail } of waiting.splice(0)) fail(error);
+      failures = 0; // the next call tries again
+    } else fill();
+  }
+  function serve(): void {
+    while (busy < size && idle.length > 0 && waiting.length > 0) {
+      busy += 1;
+      // the one used last has its code compiled and its pages in the cache
+      waiting.shift()!.take(idle.pop()!);
+    }
+  }
+  function release(worker: Worker): void {
+    busy -= 1;
+    if (worker.alive) idle.push(worker);
+    else retire(worker);
+    serve();
+  }
+
+  fill();
+  return {
+    async use(use, signal) {
+      signal?.throwIfAborted();
+      if (closed) throw new Error('the pool is closed');
+      const worker = await new Promise<Worker>((resolve, reject) => {
+        const entry = { take, fail };
+        const onAbort = () => {
+          waiting.splice(waiting.indexOf(entry), 1);
+          reject(signal?.reason as Error);
+        };
+        function take(taken: Worker): void {
+          signal?.removeEventListener('abort', onAbort);
+          resolve(taken);
+        }
+        function fail(error: Error): void {
+          signal?.removeEventListener('abort', onAbort);
+          reject(error);
+        }
+        signal?.addEventListener('abort', onAbort, { once: true });
+        waiting.push(entry);
+        fill();
+        serve();
+      });
+      try {
+        return await use(worker);
+      } finally {
+        release(worker);
+      }
+    },
+    get stats() {
+      return { started, idle: idle.length, starting, busy };
+    },
+    async close() {
+      closed = true;
+      for (const { fail } of waiting.splice(0)) fail(new Error('the pool is closed'));
+      for (const worker of all) worker.kill();
+      await Promise.all(ends);
+    },
+  };
+}
