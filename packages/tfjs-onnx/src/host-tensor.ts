@@ -25,10 +25,8 @@ export function toOrtTensor({ data, shape, dtype }: HostTensor): ort.Tensor {
   return new ort.Tensor(dtype, data, shape);
 }
 
-export function fromOrtTensor(tensor: ort.Tensor): HostTensor {
-  return {
-    data: tensor.data as HostTensor['data'],
-    shape: [...tensor.dims],
-    dtype: tensor.type as HostTensor['dtype'],
-  };
+/** A tensor of zeros. */
+export function allocate({ shape, dtype }: { shape: readonly number[]; dtype: string }): HostTensor {
+  const known = dtype === 'float32' || dtype === 'int32' ? dtype : 'bool';
+  return { data: new arrayTypes[known](sizeOf(shape)), shape: [...shape], dtype: known };
 }

@@ -15,8 +15,15 @@ const ELEMENTWISE = new Set([
   'Sqrt',
   'Identity',
 ]);
-/** Operators that update their first operand; ONNX Runtime skips its copy when output and operand are one memory. */
-const UPDATES_FIRST = new Set(['ScatterND', 'ScatterElements', 'TensorScatter']);
+/** Operators that update an operand: [operand, output]. Where both are one memory, ONNX Runtime skips its copy. */
+const UPDATES: Record<string, readonly (readonly [number, number])[]> = {
+  ScatterND: [[0, 0]],
+  ScatterElements: [[0, 0]],
+  GroupQueryAttention: [
+    [3, 1],
+    [4, 2],
+  ],
+};
 
 /**
  * Answers whether an output may be written over the memory of an input. ONNX Runtime orders nodes only by their data, so
@@ -57,16 +64,15 @@ export function createInPlaceCheck(
   return (input, output, sameShape) => {
     const last = producer.get(output);
     if (last === undefined) return input === output;
-    const { opType, inputs } = nodes[last]!;
+    const { opType, inputs, outputs } = nodes[last]!;
     const ancestors = ancestorsOf(last);
     return readersOf(input).every(({ index, operand }) => {
       if (index !== last) return ancestors.has(index);
       if (opType === 'Reshape') return true;
       if (!sameShape) return false;
-      return (
-        ELEMENTWISE.has(opType) ||
-        (UPDATES_FIRST.has(opType) && inputs.indexOf(operand) === 0 && inputs.lastIndexOf(operand) === 0)
-      );
+      if (ELEMENTWISE.has(opType)) return true;
+      const updated = UPDATES[opType]?.find(([, position]) => outputs[position] === output)?.[0];
+      return inputs.every((name, position) => name !== operand || position === updated);
     });
   };
 }

@@ -27,6 +27,8 @@ export interface EncodeOptions {
   name?: string;
   /** Constants of at least this many bytes are kept beside the model. Default: none is. */
   externalThresholdBytes?: number;
+  /** A first output of this name that is a sequence, not a tensor; see `runtime/run-in-place.ts` for what it is good for. */
+  sequenceOutput?: string;
   /** The path by which the model names an external constant. */
   externalPath?: (name: string) => string;
 }
@@ -38,6 +40,7 @@ export function encodeModel(
   {
     name = 'tfjs',
     externalThresholdBytes = Infinity,
+    sequenceOutput,
     externalPath = (constant) => `${constant}.bin`,
   }: EncodeOptions = {},
 ): { model: Uint8Array; external: ExternalConstant[] } {
@@ -62,11 +65,14 @@ export function encodeModel(
       const location = message([stringField(1, 'location'), stringField(2, path)]);
       return message([...head, messageField(13, location), integerField(14, 1)]);
     });
+  const sequence = sequenceOutput === undefined ? [] : [sequenceOutput];
   const content = message([
+    ...sequence.map((output) => messageField(1, encodeNode(emptySequence(output)))),
     ...withOutputNames(nodes, outputs).map((node) => messageField(1, encodeNode(node))),
     stringField(2, name),
     ...initializers.map((initializer) => messageField(5, initializer)),
     ...graph.inputs.map((input) => messageField(11, encodeValueInfo(input.name, input.shape, input.dtype))),
+    ...sequence.map((output) => messageField(12, encodeSequenceInfo(output))),
     ...outputs.map((output) => messageField(12, encodeValueInfo(output.name, output.shape, output.dtype))),
   ]);
   const model = message([
@@ -130,6 +136,15 @@ function encodeValueInfo(name: string, shape: readonly number[], dtype: GraphDTy
   const dimensions = message(shape.map((size) => messageField(1, integerField(1, size))));
   const tensorType = message([integerField(1, elementTypes[dtype]), messageField(2, dimensions)]);
   return message([stringField(1, name), messageField(2, messageField(1, tensorType))]);
+}
+
+function emptySequence(output: string): GraphNode {
+  return { opType: 'SequenceEmpty', domain: '', inputs: [], outputs: [output], attributes: {} };
+}
+
+function encodeSequenceInfo(name: string): Encoded {
+  const elementType = messageField(1, messageField(1, integerField(1, elementTypes.float32)));
+  return message([stringField(1, name), messageField(2, messageField(4, elementType))]);
 }
 
 function bytesOf(data: ConstantData): Uint8Array {

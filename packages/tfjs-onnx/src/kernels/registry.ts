@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { BACKEND_NAME, asTensorInfo, graphValueOf, traceBackend } from '../tracing/backend.js';
 import type { GraphValue } from '../graph/graph.js';
+import { attentionKernels } from './attention.js';
 import { creationKernels } from './creation.js';
 import { elementwiseKernels } from './elementwise.js';
 import { indexingKernels } from './indexing.js';
@@ -10,6 +11,7 @@ import { reductionKernels } from './reduction.js';
 import { shapeKernels } from './shape.js';
 
 const builtIn: KernelTable = {
+  ...attentionKernels,
   ...creationKernels,
   ...elementwiseKernels,
   ...indexingKernels,

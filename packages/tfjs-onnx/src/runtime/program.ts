@@ -2,9 +2,10 @@ import type * as tf from '@tensorflow/tfjs-core';
 import * as ort from 'onnxruntime-node';
 import { encodeModel } from '../graph/onnx-model.js';
 import type { HostTensor } from '../host-tensor.js';
-import { fromOrtTensor, toOrtTensor } from '../host-tensor.js';
+import { allocate, toOrtTensor } from '../host-tensor.js';
 import type { TracedFunction } from '../tracing/trace.js';
 import { createOutputPlanner } from './output-memory.js';
+import { SEQUENCE_OUTPUT, runInPlace } from './run-in-place.js';
 
 export interface SessionOptions {
   /** Shown in profiles and errors. */
@@ -30,6 +31,7 @@ export async function createProgram(traced: TracedFunction, options: SessionOpti
   const { model, external } = encodeModel(traced.graph, [...traced.outputs.values()], {
     name,
     externalThresholdBytes: EXTERNAL_THRESHOLD_BYTES,
+    sequenceOutput: SEQUENCE_OUTPUT,
   });
   const session = await ort.InferenceSession.create(model, {
     executionProviders,
@@ -47,17 +49,18 @@ export async function createProgram(traced: TracedFunction, options: SessionOpti
       const feeds: Record<string, ort.Tensor> = {};
       for (const each of traced.graph.inputs) feeds[each.name] = toOrtTensor(inputs[each.name]!);
       const direct = directOutputs(inputs, outputs);
-      const fetches: Record<string, ort.Tensor | null> = {};
-      for (const [output, { name }] of traced.outputs)
-        fetches[name] = direct.has(output) ? toOrtTensor(outputs[output]!) : null;
-      const results = await session.run(feeds, fetches);
-      const returned: Record<string, HostTensor> = {};
-      for (const [output, { name }] of traced.outputs) {
-        const given = outputs[output];
-        if (given && !direct.has(output)) given.data.set(results[name]!.data as HostTensor['data']);
-        returned[output] = given ?? fromOrtTensor(results[name]!);
+      const written: Record<string, HostTensor> = {};
+      const fetches: Record<string, ort.Tensor> = {};
+      for (const [output, type] of traced.outputs) {
+        written[output] = direct.has(output) ? outputs[output]! : allocate(type);
+        fetches[type.name] = toOrtTensor(written[output]);
       }
-      return returned;
+      await runInPlace(session, feeds, fetches);
+      for (const [output, given] of Object.entries(outputs)) {
+        if (!direct.has(output)) given.data.set(written[output]!.data);
+        written[output] = given;
+      }
+      return written;
     },
     release: () => session.release(),
   };
