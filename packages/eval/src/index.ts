@@ -1,3 +1,10 @@
+export { bestAtK, majAtK, meanAtK, passAtK } from './metrics/at-k.js';
+export { bootstrapMean } from './metrics/bootstrap.js';
+export type { BootstrapOptions, Estimate } from './metrics/bootstrap.js';
+export { summarize } from './metrics/summarize.js';
+export type { EvaluationRecord, SourceSummary, Summary } from './metrics/summarize.js';
+export { watchCounters } from './metrics/watch-counters.js';
+export type { WatchCounters, WatchedRollout } from './metrics/watch-counters.js';
 export { normalizeAnswer } from './scoring/answer-scorers.js';
 export type { AnswerScorer } from './scoring/answer-scorers.js';
 export { createScorer } from './scoring/scorer.js';
