@@ -1,12 +1,12 @@
 /** Checks this package's model against numbers that another implementation (PyTorch with transformers) computed. */
 import { readFile } from 'node:fs/promises';
 
-import '@tensorflow/tfjs'; // registers gradients, which tfjs-core alone does not in Node
 import * as tf from '@tensorflow/tfjs-core';
 
 import { loadModelDirectory } from './checkpoint-files.js';
-import { eagerRunner } from './engine/eager-runner.js';
-import { floats, ints, type HostTensor, type Runner } from './engine/runner.js';
+import { chooseBackend, type ChooseBackendOptions } from './engine/backend.js';
+import { floats, ints, type HostTensor } from './engine/runner.js';
+import { createRunner } from './engine/tfjs-backend.js';
 import type { ModelConfig } from './config.js';
 import { forward, logits, type ModelParameters } from './model.js';
 
@@ -23,9 +23,8 @@ export interface ModelVerification {
   passed: boolean;
 }
 
-export interface VerifyModelOptions {
-  /** what the model runs on; default: eagerly on the current tfjs backend */
-  runner?: Runner;
+export interface VerifyModelOptions extends ChooseBackendOptions {
+  threads?: number;
 }
 
 interface ExpectedGradient {
@@ -50,7 +49,7 @@ interface GoldenModel {
 export async function verifyModel(
   directory: string,
   file: string,
-  { runner = eagerRunner() }: VerifyModelOptions = {},
+  { backend = 'auto', threads = 1 }: VerifyModelOptions = {},
 ): Promise<ModelVerification> {
   const golden = await readGolden(file);
   const { config, parameters } = await loadModelDirectory(directory);
@@ -62,6 +61,7 @@ export async function verifyModel(
   const inputs: Record<string, HostTensor> = { tokens: ints(Int32Array.from(golden.tokens.flat()), [batch, length]) };
   for (const [name, { data, shape }] of Object.entries(parameters)) inputs[name] = floats(data, shape);
 
+  const runner = await createRunner((await chooseBackend({ backend })).backend, threads);
   const prepared = runner.prepare((tensors) => lossAndGradients(tensors, config), { name: 'verify-model' });
   try {
     return compare(await prepared.run(inputs), golden);
@@ -92,7 +92,9 @@ function lossAndGradients(
     return tf.neg(tf.div<tf.Scalar>(tf.sum(tf.mul(tf.logSoftmax(predictions), targets)), batch * (length - 1)));
   };
   const { value, grads } = tf.valueAndGrads(loss)(Object.values(parameters));
-  const outputs: Record<string, tf.Tensor> = { logits: scores as tf.Tensor, loss: value };
+  const kept = scores as unknown as tf.Tensor; // assigned while the loss ran
+  const outputs: Record<string, tf.Tensor> = { logits: tf.clone(kept), loss: value };
+  kept.dispose();
   names.forEach((name, i) => (outputs[name] = grads[i] as tf.Tensor));
   return outputs;
 }

@@ -29,17 +29,20 @@ describe.each(models)('%s agrees with transformers', (model) => {
   const directory = join(fixtures, model);
   const numbers = join(directory, 'numbers.json');
 
-  it('in logits to 1e-4 and in the gradient of every weight to 1e-3', async () => {
-    const before = tf.memory().numTensors;
-    const { logits, worstGradient, gradients, lossDeviation, passed } = await verifyModel(directory, numbers);
-    expect(tf.memory().numTensors).toBe(before);
-    const { parameters } = await loadModelDirectory(directory);
-    expect(gradients.map(({ name }) => name).toSorted()).toEqual(Object.keys(parameters).toSorted());
-    expect(logits.deviation).toBeLessThan(1e-4);
-    expect(worstGradient.deviation).toBeLessThan(1e-3);
-    expect(lossDeviation).toBeLessThan(1e-5);
-    expect(passed).toBe(true);
-  });
+  it.each(['cpu', 'compiled'] as const)(
+    'in logits to 1e-4 and every gradient to 1e-3, on backend %s',
+    async (backend) => {
+      const before = tf.memory().numTensors;
+      const result = await verifyModel(directory, numbers, { backend });
+      expect(tf.memory().numTensors).toBe(before);
+      const { parameters } = await loadModelDirectory(directory);
+      expect(result.gradients.map(({ name }) => name).toSorted()).toEqual(Object.keys(parameters).toSorted());
+      expect(result.logits.deviation).toBeLessThan(1e-4);
+      expect(result.worstGradient.deviation).toBeLessThan(1e-3);
+      expect(result.lossDeviation).toBeLessThan(1e-5);
+      expect(result.passed).toBe(true);
+    },
+  );
 
   it('in 64 greedy tokens, decoded one by one over the cache', async () => {
     const { greedy } = JSON.parse(await readFile(numbers, 'utf8')) as {
@@ -79,21 +82,21 @@ describe('verifyModel', () => {
     const name = 'model.layers.1.mlp.up_proj.weight';
     golden.gradients[name].norm *= 1.01;
     await writeFile(file, JSON.stringify(golden));
-    const result = await verifyModel(directory, file);
+    const result = await verifyModel(directory, file, { backend: 'cpu' });
     expect(result.passed).toBe(false);
     expect(result.worstGradient.name).toBe(name);
     expect(result.worstGradient.deviation).toBeCloseTo(0.01 / 1.01, 4);
 
     golden.gradients = { 'lm_head.weight': golden.gradients[name] };
     await writeFile(file, JSON.stringify(golden));
-    await expect(verifyModel(directory, file)).rejects.toThrow(
+    await expect(verifyModel(directory, file, { backend: 'cpu' })).rejects.toThrow(
       /names "lm_head.weight", which the model in .* does not have/,
     );
     await writeFile(file, JSON.stringify({ ...golden, tokens: [[1, 2], [3]] }));
-    await expect(verifyModel(directory, file)).rejects.toThrow(
+    await expect(verifyModel(directory, file, { backend: 'cpu' })).rejects.toThrow(
       /"tokens" is missing or malformed, wanted int\[B\]\[T\]/,
     );
     await rm(root, { recursive: true });
-    await expect(verifyModel(directory, file)).rejects.toThrow(/cannot read \(ENOENT\)/);
+    await expect(verifyModel(directory, file, { backend: 'cpu' })).rejects.toThrow(/cannot read \(ENOENT\)/);
   });
 });
