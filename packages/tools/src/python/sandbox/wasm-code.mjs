@@ -1,0 +1,143 @@
+// @ts-check
+import { createReader, unsigned } from './wasm-encoding.mjs';
+
+const LOOP = 0x03;
+const I32_CONST = 0x41;
+
+/**
+ * Makes every loop count its turns: each starts with `if (--fuel == 0) tick()`, written into the code section.
+ * `fuel` and `tick` are indices of a mutable i32 global and of a function without parameters and results.
+ *
+ * Every instruction is decoded, since operands may contain any byte. What is not known is an error, and so is an
+ * instruction that changes table 0, the table of functions: that table must stay as it was for calls to come.
+ *
+ * @param {Uint8Array} section body of the code section
+ * @param {{ fuel: number, tick: number }} indices
+ */
+export function meterLoops(section, { fuel, tick }) {
+  const meter = Uint8Array.from([
+    ...[0x23, ...unsigned(fuel)], // global.get fuel
+    ...[I32_CONST, 0x01, 0x6b], // i32.const 1, i32.sub
+    ...[0x24, ...unsigned(fuel)], // global.set fuel
+    ...[0x23, ...unsigned(fuel), 0x45], // global.get fuel, i32.eqz
+    ...[0x04, 0x40, 0x10, ...unsigned(tick), 0x0b], // if, call tick, end
+  ]);
+  const reader = createReader(section);
+  const count = reader.unsigned();
+  const parts = [Uint8Array.from(unsigned(count))];
+  for (let index = 0; index < count; index += 1) {
+    const size = reader.unsigned();
+    const start = reader.position;
+    const end = start + size;
+    const loops = findLoops(reader, end);
+    parts.push(Uint8Array.from(unsigned(size + loops.length * meter.length)));
+    let from = start;
+    for (const loop of loops) {
+      parts.push(section.subarray(from, loop), meter);
+      from = loop;
+    }
+    parts.push(section.subarray(from, end));
+  }
+  return Buffer.concat(parts);
+}
+
+/** Positions right after each `loop` of one function. @param {ReturnType<typeof createReader>} reader @param {number} end */
+function findLoops(reader, end) {
+  const loops = [];
+  for (let groups = reader.unsigned(); groups > 0; groups -= 1) {
+    reader.unsigned();
+    reader.skipNumber();
+  }
+  while (reader.position < end) {
+    const opcode = reader.byte();
+    skipOperands(reader, opcode);
+    if (opcode === LOOP) loops.push(reader.position);
+  }
+  if (reader.position !== end) throw new Error(`a function was misread: it ends at ${end}, not ${reader.position}`);
+  return loops;
+}
+
+/** @param {ReturnType<typeof createReader>} reader @param {number} opcode */
+function skipOperands(reader, opcode) {
+  const repeat = (/** @type {number} */ times) => {
+    for (let left = times; left > 0; left -= 1) reader.skipNumber();
+  };
+  if (opcode >= 0x45 && opcode <= 0xc4) return; // arithmetic
+  if (opcode >= 0x28 && opcode <= 0x3e) return skipMemoryArgument(reader);
+  switch (opcode) {
+    case 0x00: // unreachable
+    case 0x01: // nop
+    case 0x05: // else
+    case 0x0a: // throw_ref
+    case 0x0b: // end
+    case 0x0f: // return
+    case 0x19: // catch_all
+    case 0x1a: // drop
+    case 0x1b: // select
+    case 0xd1: // ref.is_null
+      return;
+    case 0x02: // block
+    case LOOP:
+    case 0x04: // if
+    case 0x06: // try
+    case 0x07: // catch
+    case 0x08: // throw
+    case 0x09: // rethrow
+    case 0x0c: // br
+    case 0x0d: // br_if
+    case 0x10: // call
+    case 0x12: // return_call
+    case 0x18: // delegate
+    case 0x20: // local.get
+    case 0x21: // local.set
+    case 0x22: // local.tee
+    case 0x23: // global.get
+    case 0x24: // global.set
+    case 0x25: // table.get
+    case 0x3f: // memory.size
+    case 0x40: // memory.grow
+    case I32_CONST:
+    case 0x42: // i64.const
+    case 0xd0: // ref.null
+    case 0xd2: // ref.func
+      return repeat(1);
+    case 0x26: // table.set
+      return refuseTable0(reader.unsigned());
+    case 0x11: // call_indirect
+    case 0x13: // return_call_indirect
+      return repeat(2);
+    case 0x0e: // br_table
+      return repeat(reader.unsigned() + 1);
+    case 0x1c: // select with types
+      return repeat(reader.unsigned());
+    case 0x43: // f32.const
+      return reader.skip(4);
+    case 0x44: // f64.const
+      return reader.skip(8);
+    case 0xfc:
+      return skipBulkOperands(reader);
+    default:
+      throw new Error(`got the unknown WebAssembly instruction 0x${opcode.toString(16)}`);
+  }
+}
+
+/** @param {ReturnType<typeof createReader>} reader */
+function skipMemoryArgument(reader) {
+  if (reader.unsigned() & 64) reader.unsigned();
+  reader.skipNumber();
+}
+
+/** @param {ReturnType<typeof createReader>} reader */
+function skipBulkOperands(reader) {
+  const opcode = reader.unsigned();
+  if (opcode <= 7) return; // saturating conversions
+  if (opcode === 11 || opcode === 16) return reader.skipNumber(); // memory.fill, table.size
+  if (opcode === 10) return reader.skip(2); // memory.copy
+  if (opcode === 15 || opcode === 17) return refuseTable0(reader.unsigned()); // table.grow, table.fill
+  throw new Error(`got the unknown WebAssembly instruction 0xfc ${opcode}`);
+}
+
+/** @param {number} table */
+function refuseTable0(table) {
+  if (table === 0) throw new Error('got an instruction that changes the table of functions');
+}

@@ -1,0 +1,22 @@
+import { ToolError } from './tool.js';
+
+/** Reads fields out of a service's JSON without believing it. */
+export function field(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+}
+
+export function textField(value: unknown, key: string): string {
+  const text = field(value, key);
+  return typeof text === 'string' ? text : '';
+}
+
+export function listField(value: unknown, key: string): unknown[] {
+  const list = field(value, key);
+  return Array.isArray(list) ? list : [];
+}
+
+/** The error for an answer that has not the documented shape. */
+export function wrongShape(service: string, wanted: string, got: unknown): ToolError {
+  const shown = JSON.stringify(got) ?? String(got);
+  return new ToolError('error', `${service} answered with a wrong shape: wanted ${wanted}, got ${shown.slice(0, 80)}.`);
+}
