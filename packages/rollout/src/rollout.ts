@@ -1,4 +1,5 @@
 import type { Trajectory, TrajectoryStopReason } from '@tapo/core';
+import { endRollout } from '@tapo/tools';
 import type { Tool } from '@tapo/tools';
 import type { Policy } from './policy.js';
 import type { ParsedTurn, Protocol } from './protocol.js';
@@ -83,6 +84,8 @@ export async function rollout(promptTokens: readonly number[], options: RolloutO
     return builder.finish('error', error instanceof Error ? error.message : String(error));
   } finally {
     await policy.release(id);
+    // a tool that fails to clean up is not the rollout's concern
+    await endRollout(tools, id).catch(() => {});
   }
 }
 
@@ -110,6 +113,8 @@ async function sampleTurn(
       },
       { signal },
     );
+    // the model's own limit may be nearer than the budget
+    if (tokens.length === 0 && stopReason === 'length') return 'length';
     if (tokens.length === 0 || tokens.length > remaining) {
       throw new Error(`the policy returned ${tokens.length} tokens where 1 to ${remaining} were asked for`);
     }

@@ -108,6 +108,12 @@ describe('stop reasons', () => {
     expect(trajectory).toMatchObject({ stopReason: 'length', turns: [] });
   });
 
+  it("length: the model's own limit is nearer than the budget", async () => {
+    const policy = scriptedPolicy('');
+    policy.sample = async () => ({ tokens: [], logprobs: [], stopReason: 'length' });
+    expect(await rollout([0], { policy, tools })).toMatchObject({ stopReason: 'length', tokens: [0] });
+  });
+
   it('answer: completed by the last token of the budget', async () => {
     const { trajectory } = await play('<answer>b</answer>', { maxTokens: 4 });
     expect(trajectory.stopReason).toBe('answer');

@@ -1,0 +1,24 @@
+import type { DapoLossOptions } from '@tapo/core';
+import type { OptimizerStepOptions } from '../learner.js';
+import type { ResolvedConfig } from './schema.js';
+
+/** Response length at which the overlong penalty is full. */
+export function overlongLimit({ rollout, data, reward }: Pick<ResolvedConfig, 'rollout' | 'data' | 'reward'>): number {
+  return reward.overlong?.maxLength ?? rollout.maxTokens - data.maxPromptTokens;
+}
+
+/** The part of `loss` that the learner needs. */
+export function lossOptions({ loss }: ResolvedConfig): DapoLossOptions {
+  const { clipLow, clipHigh, dualClip, entropyCoefficient, truncatedImportanceCap } = loss;
+  return { clipLow, clipHigh, dualClip, entropyCoefficient, truncatedImportanceCap };
+}
+
+/** Optimizer options of update `count` (from 1): linear warm-up, then constant. */
+export function stepOptions(
+  { optimizer }: ResolvedConfig,
+  count: number,
+): OptimizerStepOptions & { learningRate: number } {
+  const { learningRate, warmupSteps, beta1, beta2, epsilon, weightDecay, gradientClip } = optimizer;
+  const warmup = Math.min(1, count / Math.max(1, warmupSteps));
+  return { learningRate: learningRate * warmup, beta1, beta2, epsilon, weightDecay, gradientClip };
+}

@@ -1,0 +1,173 @@
+import type { Tool } from '@tapo/tools';
+import { type } from 'arktype';
+import { overlongLimit } from './derived.js';
+import { validateConfig } from './validate.js';
+import type { ConfigSchema } from './validate.js';
+
+/** A tool by name, by name with options, from a module, or as an object (in a TypeScript config). */
+export type ToolEntry =
+  string | Tool | { name: string; [option: string]: unknown } | { module: string; export?: string };
+
+const engine = type({
+  '+': 'reject',
+  /** `local`: this machine, through @tapo/policy */
+  name: "'local' = 'local'",
+  backend: "string = 'auto'",
+  /** CPU threads; 0 = the backend's own choice */
+  threads: 'number.integer >= 0 = 0',
+  /** padded tokens of one micro-batch: bounds the memory of a training step */
+  microBatchTokens: 'number.integer >= 1 = 8192',
+  /** sequences decoded together */
+  maxBatch: 'number.integer >= 1 = 128',
+});
+
+const data = type({
+  '+': 'reject',
+  /** `world`, `calculator`, or a .jsonl or .parquet file in the published layout */
+  train: "string = 'world'",
+  evaluation: "string = 'world'",
+  format: "string = 'tapo'",
+  template: "'base' | 'chat' | 'minimal' = 'base'",
+  /** draw in turn from every source, however many problems each has */
+  balanced: 'boolean = false',
+  /** a longer prompt is an error, never cut */
+  maxPromptTokens: 'number.integer >= 1 = 2048',
+});
+
+const rollout = type({
+  '+': 'reject',
+  problemsPerStep: 'number.integer >= 1 = 64',
+  groupSize: 'number.integer >= 1 = 4',
+  maxTurns: 'number.integer >= 0 = 4',
+  /** whole trajectory: prompt, sampled and observed tokens */
+  maxTokens: 'number.integer >= 2 = 4096',
+  maxObservationTokens: 'number.integer >= 1 = 2048',
+  temperature: 'number >= 0 = 1',
+  topP: '0 < number <= 1 = 1',
+  topK: 'number.integer >= 0 = 0',
+  toolTimeoutMs: 'number > 0 = 30000',
+});
+
+const overlong = type({
+  '+': 'reject',
+  /** default: rollout.maxTokens − data.maxPromptTokens */
+  'maxLength?': 'number.integer >= 1',
+  buffer: 'number > 0 = 1024',
+  factor: 'number >= 0 = 1',
+});
+
+const reward = type({
+  '+': 'reject',
+  mode: "'strict' | 'reference' = 'strict'",
+  overlong: overlong.or('null').default(() => ({ buffer: 1024, factor: 1 })),
+});
+
+const dynamicSampling = type({
+  '+': 'reject',
+  enabled: 'boolean = true',
+  maxDraws: 'number.integer >= 1 = 10',
+});
+
+const loss = type({
+  '+': 'reject',
+  advantages: "'grpo' | 'rloo' | 'dr-grpo' = 'grpo'",
+  aggregation: "'token-mean' | 'seq-mean-token-sum' | 'seq-mean-token-mean' | 'seq-mean-token-sum-norm' = 'token-mean'",
+  /** offsets from 1, not ratios */
+  clipLow: 'number >= 0 = 0.2',
+  clipHigh: 'number >= 0 = 0.28',
+  dualClip: type('number > 1 | null').default(10),
+  entropyCoefficient: 'number = 0',
+  truncatedImportanceCap: type('number > 0 | null').default(null),
+});
+
+const optimizer = type({
+  '+': 'reject',
+  learningRate: 'number > 0 = 0.000001',
+  /** optimizer steps from 0 to `learningRate` */
+  warmupSteps: 'number.integer >= 0 = 10',
+  problemsPerMiniBatch: 'number.integer >= 1 = 16',
+  beta1: '0 <= number < 1 = 0.9',
+  beta2: '0 <= number < 1 = 0.999',
+  epsilon: 'number > 0 = 0.00000001',
+  weightDecay: 'number >= 0 = 0.1',
+  gradientClip: type('number > 0 | null').default(1),
+});
+
+const checkpoint = type({
+  '+': 'reject',
+  everySteps: 'number.integer >= 1 = 10',
+  /** older ones are deleted */
+  keep: 'number.integer >= 1 = 2',
+});
+
+const evaluation = type({
+  '+': 'reject',
+  /** 0 = never during training */
+  everySteps: 'number.integer >= 0 = 0',
+  problems: 'number.integer >= 1 = 256',
+});
+
+/** Defaults are METHOD §4: the paper's single-node settings. */
+export const configSchema = type({
+  '+': 'reject',
+  name: "string > 0 = 'run'",
+  seed: 'number.integer >= 0 = 1',
+  steps: 'number.integer >= 1 = 100',
+  /** a model directory in Hugging Face layout */
+  model: 'string > 0',
+  tools: type('unknown[]').default(() => ['search', 'python']),
+  engine: engine.default(() => ({})),
+  data: data.default(() => ({})),
+  rollout: rollout.default(() => ({})),
+  reward: reward.default(() => ({})),
+  dynamicSampling: dynamicSampling.default(() => ({})),
+  loss: loss.default(() => ({})),
+  optimizer: optimizer.default(() => ({})),
+  checkpoint: checkpoint.default(() => ({})),
+  evaluation: evaluation.default(() => ({})),
+});
+
+/** A config as users write it: everything but `model` has a default. */
+export type Config = Omit<typeof configSchema.inferIn, 'tools'> & { tools?: ToolEntry[] };
+
+/** A config with every default filled in. */
+export type ResolvedConfig = Omit<typeof configSchema.infer, 'tools'> & { tools: ToolEntry[] };
+
+/** Types a config; `export default defineConfig({ … })` in `tapo.config.ts`. */
+export function defineConfig(config: Config): Config {
+  return config;
+}
+
+/** Checks a training config and fills in the defaults. @throws UsageError that names every bad key */
+export function resolveConfig(config: unknown, place = 'config'): ResolvedConfig {
+  return validateConfig(
+    configSchema as ConfigSchema<unknown> as ConfigSchema<ResolvedConfig>,
+    config,
+    place,
+    crossChecks,
+  );
+}
+
+function crossChecks({ rollout, data, reward, optimizer }: ResolvedConfig): string[] {
+  const problems: string[] = [];
+  if (data.maxPromptTokens >= rollout.maxTokens) {
+    problems.push(
+      `data.maxPromptTokens is ${data.maxPromptTokens}, wanted less than rollout.maxTokens (${rollout.maxTokens}), ` +
+        'which is the budget of prompt and response together',
+    );
+  }
+  if (optimizer.problemsPerMiniBatch > rollout.problemsPerStep) {
+    problems.push(
+      `optimizer.problemsPerMiniBatch is ${optimizer.problemsPerMiniBatch}, wanted at most ` +
+        `rollout.problemsPerStep (${rollout.problemsPerStep})`,
+    );
+  }
+  const limit = overlongLimit({ rollout, data, reward });
+  if (reward.overlong !== null && limit > 0 && reward.overlong.buffer > limit) {
+    problems.push(
+      `reward.overlong.buffer is ${reward.overlong.buffer}, wanted at most the response's ${limit} tokens; ` +
+        'reward.overlong null switches the penalty off',
+    );
+  }
+  return problems;
+}

@@ -1,0 +1,9 @@
+import type { Policy } from '@tapo/rollout';
+import type { Learner } from './learner.js';
+
+/** A model that samples and learns: local worker or remote server. */
+export interface Engine {
+  policy: Policy;
+  learner: Learner;
+  close(): Promise<void>;
+}

@@ -1,0 +1,84 @@
+import type { JudgedGroup, Trajectory } from '@tapo/core';
+import { renderPrompt } from '@tapo/data';
+import type { Problem } from '@tapo/data';
+import { rolloutGroup } from '@tapo/rollout';
+import type { Policy } from '@tapo/rollout';
+import type { Tool } from '@tapo/tools';
+import { UsageError } from './cli/command.js';
+import type { ResolvedConfig } from './config/schema.js';
+
+/** What the scorer made of one trajectory. */
+export interface Judgement {
+  /** score plus penalties: what advantages are computed from */
+  reward: number;
+  /** the scorer's verdict: −1 for a format error, else 0 to 1 */
+  score: number;
+  /** score > 0.9 */
+  accurate: boolean;
+  wellFormed: boolean;
+  /** the answer that was scored; null when there was none */
+  answer: string | null;
+}
+
+/** Gives a trajectory its reward. */
+export type Judge = (problem: Problem, trajectory: Trajectory) => Judgement | Promise<Judgement>;
+
+export interface JudgedTrajectory {
+  trajectory: Trajectory;
+  judgement: Judgement;
+}
+
+/** All rollouts of one problem. Plain JSON: groups that wait for the next step go into checkpoints. */
+export interface JudgedRolloutGroup extends JudgedGroup {
+  problem: Problem;
+  members: JudgedTrajectory[];
+}
+
+export interface TrainedGroup {
+  problem: Problem;
+  members: (JudgedTrajectory & { advantage: number })[];
+}
+
+export interface JudgedGroupOptions {
+  config: Pick<ResolvedConfig, 'data' | 'rollout'>;
+  policy: Policy;
+  tools: readonly Tool[];
+  judge: Judge;
+  id: string;
+  seed: number;
+  signal?: AbortSignal | undefined;
+}
+
+/** G rollouts of a problem and their rewards. */
+export async function judgedGroup(problem: Problem, options: JudgedGroupOptions): Promise<JudgedRolloutGroup> {
+  const { config, policy, tools, judge, id, seed, signal } = options;
+  const prompt = promptTokens(problem, options);
+  const trajectories = await rolloutGroup(prompt, {
+    ...config.rollout,
+    policy,
+    tools,
+    id,
+    seed,
+    problemId: problem.id,
+    ...(signal && { signal }),
+  });
+  const members = await Promise.all(
+    trajectories.map(async (trajectory) => ({ trajectory, judgement: await judge(problem, trajectory) })),
+  );
+  return { problem, members, accuracies: members.map(({ judgement }) => Number(judgement.accurate)) };
+}
+
+/** @throws UsageError for a prompt over the limit: it is never cut */
+export function promptTokens(
+  problem: Problem,
+  { config, policy, tools }: Pick<JudgedGroupOptions, 'config' | 'policy' | 'tools'>,
+): number[] {
+  const { template, maxPromptTokens } = config.data;
+  const { tokenizer } = policy;
+  const tokens = tokenizer.encode(renderPrompt(problem, { template, tools, tokenizer }));
+  if (tokens.length <= maxPromptTokens) return tokens;
+  throw new UsageError(
+    `problem ${problem.id}: its prompt has ${tokens.length} tokens, data.maxPromptTokens is ${maxPromptTokens}`,
+    'raise data.maxPromptTokens and rollout.maxTokens, or leave the problem out: a prompt is never cut',
+  );
+}

@@ -1,0 +1,172 @@
+import type { Problem } from '@tapo/data';
+import type { Tool } from '@tapo/tools';
+import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { resolveConfig } from '../src/config/schema.js';
+import type { Config } from '../src/config/schema.js';
+import type { Judge } from '../src/judged-group.js';
+import { openRunDirectory, readJsonLines } from '../src/run-directory.js';
+import { train } from '../src/train.js';
+import type { TrainOptions } from '../src/train.js';
+import { bigramEngine } from './bigram-engine.js';
+
+const problems: Problem[] = ['a', 'b', 'c'].map((letter) => ({
+  id: letter,
+  question: letter,
+  dataSource: 'default',
+  targets: [letter],
+}));
+const search: Tool<string> = {
+  name: 'search',
+  description: 'answers after a time that differs from call to call',
+  execute: (query) => new Promise((resolve) => setTimeout(resolve, Math.random() * 4, query)),
+};
+/** any closed answer is right */
+const judge: Judge = (_problem, { stopReason }) => {
+  const accurate = stopReason === 'answer';
+  return { reward: accurate ? 1 : -1, score: accurate ? 1 : -1, accurate, wellFormed: accurate, answer: null };
+};
+// likely: search once, then answer "x", or never end
+const hint = ['?<search>', '<search>q', 'q</search>', '\n<answer>', '\nz', '<answer>x', 'x</answer>', 'x<eos>', 'zz'];
+
+const base: Config = {
+  model: 'none',
+  steps: 6,
+  data: { template: 'minimal', maxPromptTokens: 8 },
+  rollout: { problemsPerStep: 4, groupSize: 4, maxTokens: 40, maxTurns: 2 },
+  reward: { overlong: null },
+  optimizer: { learningRate: 20, warmupSteps: 1, problemsPerMiniBatch: 2 },
+  checkpoint: { everySteps: 2 },
+};
+
+async function run(config: Partial<Config> = {}, options: Partial<TrainOptions> = {}, directory?: string) {
+  const path = directory ?? (await mkdtemp(join(tmpdir(), 'tapo-train-')));
+  const engine = bigramEngine(hint);
+  const warnings: string[] = [];
+  const result = await train(resolveConfig({ ...base, ...config }), {
+    engine,
+    problems,
+    judge,
+    tools: [search],
+    run: openRunDirectory(path),
+    warn: (text) => warnings.push(text),
+    ...options,
+  });
+  const metrics = await readJsonLines(join(path, 'metrics.jsonl'));
+  return { path, engine, result, warnings, metrics };
+}
+
+/** metrics without what a clock or the memory decides */
+function timeless(metrics: Record<string, unknown>[]) {
+  return metrics.map(({ seconds, sampledTokensPerSecond, trainedTokensPerSecond, residentBytes, callMs, ...rest }) => {
+    expect([seconds, sampledTokensPerSecond, trainedTokensPerSecond, residentBytes, callMs]).not.toContain(undefined);
+    return rest;
+  });
+}
+
+it('learns: the reward rises and the files say so', async () => {
+  const { path, metrics, result } = await run({ steps: 12 });
+  expect(result).toEqual({ steps: 12, finished: true });
+  expect(metrics).toHaveLength(12);
+  const rewards = metrics.map(({ reward }) => reward as number);
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  // seed 1: −0.25 over the first four steps, 0.33 over the last four
+  expect(mean(rewards.slice(-4)) - mean(rewards.slice(0, 4))).toBeGreaterThan(0.4);
+  expect((await readdir(join(path, 'trajectories'))).length).toBe(12);
+  expect((await readdir(join(path, 'checkpoints'))).toSorted()).toEqual(['step-10', 'step-12']);
+});
+
+it('the trajectory records: aligned columns, the advantage of the group, text by writer', async () => {
+  const { path } = await run({ steps: 1 });
+  const records = await readJsonLines(join(path, 'trajectories', 'step-1.jsonl'));
+  const trained = records.filter((record) => record['trained']);
+  expect(trained).toHaveLength(16);
+  for (const record of trained) {
+    const { tokens, lossMask, rolloutLogprobs, oldLogprobs } = record as Record<string, number[]>;
+    expect(lossMask?.length).toBe(tokens?.length);
+    expect(oldLogprobs?.length).toBe(tokens?.length);
+    // before the first update the trainer's forward pass is the sampler's: float32 beside float64
+    const gaps = (oldLogprobs ?? []).map((value, i) => Math.abs(value - (rolloutLogprobs?.[i] ?? NaN)));
+    expect(Math.max(...gaps)).toBeLessThan(1e-5);
+    expect(record).toMatchObject({ question: record['problemId'], prompt: record['problemId'] });
+  }
+});
+
+describe('determinism', () => {
+  it('two runs with one seed are bit-identical, however long the tools take; another seed differs', async () => {
+    const [one, two, other] = [await run(), await run(), await run({ seed: 2 })];
+    expect(two.engine.weights).toEqual(one.engine.weights);
+    expect(timeless(two.metrics)).toEqual(timeless(one.metrics));
+    expect(other.engine.weights).not.toEqual(one.engine.weights);
+  });
+
+  it('a run killed in the middle of a step and resumed is bit-identical', async () => {
+    const whole = await run();
+    const path = await mkdtemp(join(tmpdir(), 'tapo-train-'));
+    const dying = bigramEngine(hint);
+    const killed = run(
+      {},
+      { engine: dying, onStep: ({ step }) => void (dying.failAt = step === 5 ? 3 : -1), warn: kill },
+      path,
+    );
+    await expect(killed).rejects.toThrow('killed');
+    // as a kill leaves it: half a line, half a checkpoint
+    await writeFile(join(path, 'metrics.jsonl'), '{"step":6,"rew', { flag: 'a' });
+    const resumed = await run({}, { resume: true }, path);
+    expect(resumed.engine.weights).toEqual(whole.engine.weights);
+    expect(timeless(resumed.metrics)).toEqual(timeless(whole.metrics));
+    const file = join('trajectories', 'step-5.jsonl');
+    const withoutTimes = (text: string) => text.replaceAll(/"durationMs":[\d.e-]+/g, '');
+    expect(withoutTimes(await readFile(join(path, file), 'utf8'))).toBe(
+      withoutTimes(await readFile(join(whole.path, file), 'utf8')),
+    );
+  });
+
+  it('stopping on request saves, and the resumed run is bit-identical', async () => {
+    const whole = await run();
+    let steps = 0;
+    const { path, result } = await run({}, { stopRequested: () => ++steps === 3 });
+    expect(result).toEqual({ steps: 3, finished: false });
+    const resumed = await run({}, { resume: true }, path);
+    expect(resumed.engine.weights).toEqual(whole.engine.weights);
+  });
+});
+
+describe('steps that cannot be like the others', () => {
+  it('no spread at all: filled up after maxDraws, no update changes anything, and it says so', async () => {
+    const always: Judge = () => ({ reward: 1, score: 1, accurate: true, wellFormed: true, answer: null });
+    const { engine, warnings, metrics } = await run({ steps: 1, dynamicSampling: { maxDraws: 2 } }, { judge: always });
+    expect(engine.weights).toEqual(bigramEngine(hint).weights);
+    expect(warnings).toEqual(['step 1: 4 groups without spread fill it up after 2 draws']);
+    expect(metrics[0]?.['groups']).toMatchObject({ drawn: 8, trained: 4, unfiltered: 4, dropped: 4, draws: 2 });
+  });
+
+  it('nothing sampled: skipped with a warning, never NaN', async () => {
+    const { warnings, metrics } = await run(
+      {
+        steps: 1,
+        data: { template: 'minimal', maxPromptTokens: 1 },
+        rollout: { problemsPerStep: 2, groupSize: 2, maxTokens: 2, maxTurns: 0 },
+      },
+      { problems: [{ id: 'x', question: 'a', dataSource: 'default', targets: [] }], tools: [] },
+    );
+    expect(JSON.stringify(metrics)).not.toContain('null');
+    expect(warnings.join()).toContain('without spread');
+  });
+
+  it('the engine fails in one group: left out and reported; in all: the run ends', async () => {
+    const engine = bigramEngine(hint);
+    engine.failAt = 0;
+    const { warnings } = await run({ steps: 1 }, { engine });
+    expect(warnings[0]).toBe('step 1: the engine failed in 1 of 4 groups: device lost; they are left out');
+    const dead = bigramEngine(hint);
+    dead.policy.sample = () => Promise.reject(new Error('device lost'));
+    await expect(run({ steps: 1 }, { engine: dead })).rejects.toThrow('failed in 4 of 4 groups: device lost');
+  });
+});
+
+function kill(message: string): never {
+  throw new Error(`killed: ${message}`);
+}
