@@ -6,8 +6,9 @@ import type { CodeOutcome } from '../code-observations.js';
 import { ToolError } from '../tool.js';
 import type { Tool } from '../tool.js';
 import { loadImage } from './image.js';
+import { findLayers } from './layers.js';
 import { createPool } from './pool.js';
-import { startWorker } from './worker-process.js';
+import { SANDBOX_DIRECTORY, startWorker } from './worker-process.js';
 import type { PythonWorker, RunReply, RunRequest } from './worker-process.js';
 
 export interface PythonOptions {
@@ -33,6 +34,8 @@ export interface PythonOptions {
   files?: boolean;
   /** makes `random`, `os.urandom` and `uuid` repeat: the same for the n-th call of a rollout with the same id */
   seed?: number | string | undefined;
+  /** what the operating system adds around the processes: `auto` takes what is installed and works (Linux: prlimit, bwrap) */
+  layers?: 'auto' | 'none';
   /** where the memory image is kept between runs */
   cacheDirectory?: string;
 }
@@ -61,17 +64,23 @@ export function createPython({
   modules,
   files = true,
   seed,
+  layers = 'auto',
   cacheDirectory = join(homedir(), '.cache', 'tapo'),
 }: PythonOptions = {}): Tool<string, string> {
   const limits = { memoryLimitBytes, fileLimitBytes, outputLength: maxOutputLength };
-  const image = loadImage({ memoryLimitBytes, fileLimitBytes, cacheDirectory });
-  image.catch(() => {}); // reported by the calls that need it
+  const prepared = prepare();
+  prepared.catch(() => {}); // reported by the calls that need it
+  async function prepare() {
+    const { directories, ...paths } = await loadImage({ memoryLimitBytes, fileLimitBytes, cacheDirectory });
+    const wrapper = layers === 'auto' ? await findLayers([SANDBOX_DIRECTORY, ...directories], memoryLimitBytes) : [];
+    return { paths, directories, wrapper };
+  }
   const pool = createPool<PythonWorker>({
     size: workers,
     spares,
     start: async () => {
-      const { directories, ...paths } = await image;
-      return startWorker({ mode: 'serve', ...paths, ...limits }, directories, []);
+      const { paths, directories, wrapper } = await prepared;
+      return startWorker({ mode: 'serve', ...paths, ...limits }, directories, wrapper);
     },
   });
   const observation = { printExample: '`print(x)`', timeLimitMs, memoryLimitBytes, maxOutputLength };

@@ -1,5 +1,8 @@
 // @ts-check
 
+/** Loop turns between two looks at the clock: a few milliseconds of the fastest loop. */
+const TURNS_PER_TICK = 1_000_000;
+
 /**
  * Time as Python sees it: whole milliseconds, counted from the start of the call (monotonic and CPU clocks) or the
  * host's date (wall clock), always UTC. Nothing tells how long the worker has run or what ran before.
@@ -13,6 +16,8 @@ export function createClock(memory) {
   let deadlineMs = Infinity;
   let readings = 0;
   let lastReadingMs = 0;
+  /** @type {WebAssembly.Global | undefined} */
+  let fuel;
   const nothing = new Int32Array(new SharedArrayBuffer(4));
 
   /** @type {(durationMs: number) => void} blocks without using the processor, at most until the deadline */
@@ -72,11 +77,24 @@ export function createClock(memory) {
   return {
     sleep,
     checkDeadline,
+    /** Called by loops when their turns are used up. */
+    tick() {
+      if (!fuel) return;
+      fuel.value = 1; // past the deadline the very next loop comes back here
+      checkDeadline();
+      fuel.value = TURNS_PER_TICK;
+    },
+    /** @param {WebAssembly.Global} counter the exported counter of loop turns */
+    attachFuel(counter) {
+      fuel = counter;
+      fuel.value = TURNS_PER_TICK;
+    },
     /** @param {number} timeLimitMs */
     start(timeLimitMs) {
       startedMs = performance.now();
       deadlineMs = startedMs + timeLimitMs;
       readings = 0;
+      if (fuel) fuel.value = TURNS_PER_TICK;
     },
     stop() {
       deadlineMs = Infinity;

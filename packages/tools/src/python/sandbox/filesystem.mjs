@@ -168,26 +168,20 @@ export function createFileSystem({ fileLimitBytes, now, onOutput }) {
   function resize(node, size) {
     if (!node.writable) throw new ErrnoError(errno.EROFS);
     if (!(size >= 0)) throw new ErrnoError(errno.EINVAL);
-    if (size > node.data.length) {
-      // room for later writes, so that appending stays linear
-      const room = Math.min(Math.max(size, node.data.length * 2), fileLimitBytes);
-      if (usedBytes + room - node.data.length > fileLimitBytes) {
-        if (usedBytes + size - node.data.length > fileLimitBytes) throw new ErrnoError(errno.ENOSPC);
-        reallocate(node, size);
-      } else reallocate(node, room);
+    const more = size - node.data.length;
+    if (usedBytes + more > fileLimitBytes) throw new ErrnoError(errno.ENOSPC);
+    if (more > 0) {
+      // twice the room where the limit allows it, so that appending stays linear
+      const room = Math.min(Math.max(size, node.data.length * 2), node.data.length + fileLimitBytes - usedBytes);
+      const data = new Uint8Array(room);
+      data.set(node.data.subarray(0, node.size));
+      usedBytes += room - node.data.length;
+      node.data = data;
     }
     if (size < node.size) node.data.fill(0, size, node.size);
     node.size = size;
     node.mtimeMs = now();
   }
-  /** @type {(node: File, room: number) => void} */
-  function reallocate(node, room) {
-    const data = new Uint8Array(room);
-    data.set(node.data.subarray(0, node.size));
-    usedBytes += room - node.data.length;
-    node.data = data;
-  }
-
   /** @type {(node: Node) => void} the space of a file that is still open counts until the reset */
   function release(node) {
     if (node.kind === 'file' && !open.some((entry) => entry?.node === node)) {

@@ -2,6 +2,7 @@
 import * as errno from './errno.mjs';
 import { SandboxStop } from './clock.mjs';
 import { createFileSystemCalls, USER_ID } from './syscalls.mjs';
+import { TICK_IMPORT } from './wasm-binary.mjs';
 
 /**
  * Everything the WebAssembly code can call. The functions here are all there is: none starts a process, opens a host
@@ -89,7 +90,7 @@ export function createImports({ memory, files, clock, fillRandom, tableFunction,
     proc_exit: exit,
     _abort_js: () => exit(134),
     __assert_fail: () => exit(134),
-    emscripten_runtime_keepalive_push() {},
+    [TICK_IMPORT]: clock.tick,
     emscripten_runtime_keepalive_pop() {},
     _emscripten_runtime_keepalive_clear() {},
     _Py_emscripten_runtime: () => 0,

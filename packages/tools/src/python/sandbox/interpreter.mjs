@@ -5,6 +5,7 @@ import { createImports } from './imports.mjs';
 import { createMemoryView } from './memory.mjs';
 import { PRELUDE } from './prelude.mjs';
 import { stretchesOf } from './snapshot.mjs';
+import { FUEL } from './wasm-binary.mjs';
 
 /**
  * @typedef {object} InterpreterOptions
@@ -19,7 +20,7 @@ import { stretchesOf } from './snapshot.mjs';
  * @typedef {object} Snapshot the state of a fresh interpreter
  * @property {number} memoryBytes
  * @property {{ start: number, bytes: Uint8Array }[]} stretches what is not zero, in order
- * @property {number} stackPointer
+ * @property {number[]} globals values of the mutable globals, the stack pointer among them
  * @property {number} run address of the Python function that runs a program
  *
  * @typedef {object} RunSettings
@@ -71,6 +72,10 @@ export function createInterpreter({
   /** @type {WebAssembly.Table} */
   const table = exported.__indirect_function_table;
   memory.attach(exported.memory);
+  clock.attachFuel(exported[FUEL]);
+  /** @type {WebAssembly.Global[]} */
+  const globals = [];
+  while (exported[`global${globals.length}`]) globals.push(exported[`global${globals.length}`]);
 
   /** @type {(text: string) => number} address of a new Python string */
   function newString(text) {
@@ -120,8 +125,8 @@ export function createInterpreter({
   function takeSnapshot() {
     const run = initialise();
     const { bytes } = memory;
-    const stackPointer = exported.__stack_pointer.value;
-    return { memoryBytes: bytes.length, stretches: stretchesOf(bytes), stackPointer, run };
+    const values = globals.map((global) => global.value);
+    return { memoryBytes: bytes.length, stretches: stretchesOf(bytes), globals: values, run };
   }
 
   function restore() {
@@ -134,7 +139,7 @@ export function createInterpreter({
       end = start + clean.length;
     }
     bytes.fill(0, end);
-    exported.__stack_pointer.value = initial.stackPointer;
+    globals.forEach((global, index) => (global.value = initial.globals[index] ?? 0));
     files.reset();
   }
 
@@ -156,8 +161,8 @@ export function createInterpreter({
         memory.view.setUint32(parameters, newString(source), true);
         memory.view.setUint32(parameters + 4, newString(JSON.stringify(settings)), true);
         const result = readString(exported.PyObject_Vectorcall(initial.run, parameters, 2, 0));
-        if (result === undefined) throw new Error('Python gave no result');
-        return JSON.parse(result);
+        // no result: the program took apart what runs it (`gc`, `sys.settrace`, patched built-ins)
+        return result === undefined ? { outcome: 'exception', value: null, error: null } : JSON.parse(result);
       } finally {
         clock.stop();
       }
@@ -173,3 +178,16 @@ export function createInterpreter({
     },
   };
 }
+
+/** @typedef {ReturnType<typeof createInterpreter>} Interpreter */
+
+/** What is used of the WebAssembly exports once Python is initialised. */
+export const EXPORTS_IN_USE = [
+  'memory',
+  '__indirect_function_table',
+  'malloc',
+  'free',
+  'PyUnicode_DecodeUTF8',
+  'PyUnicode_AsUTF8AndSize',
+  'PyObject_Vectorcall',
+];

@@ -9,7 +9,7 @@ import sys
 def prepare():
     import ast, builtins, collections, io, json, linecache, os, random, traceback, types
     # imported once, so that programs find them loaded
-    import abc, array, base64, binascii, bisect, calendar, cmath, contextlib, copy, csv, dataclasses, datetime, decimal
+    import abc, array, asyncio, base64, binascii, bisect, calendar, cmath, contextlib, copy, csv, dataclasses, datetime, decimal
     import difflib, enum, errno, fractions, functools, hashlib, heapq, inspect, itertools, math, numbers, operator
     import pickle, pprint, re, secrets, shutil, statistics, string, struct, tempfile, textwrap, threading, time, typing
     import unicodedata, uuid, warnings, zlib
@@ -17,9 +17,9 @@ def prepare():
     FILE = "<code>"
     os.chdir("/home/user")
     write, position, compile_, exec_, eval_ = os.write, os.lseek, compile, exec, eval
-    type_, isinstance_, str_, len_, repr_ = type, isinstance, str, len, repr
+    type_, isinstance_, len_, repr_, int_, AnyException = type, isinstance, len, repr, int, BaseException
     seed, loads, dumps, format_exception = random.seed, json.loads, json.dumps, traceback.TracebackException
-    parse, Module, Expression, Expr = ast.parse, ast.Module, ast.Expression, ast.Expr
+    parse, Expression, Expr = ast.parse, ast.Expression, ast.Expr
     linecache_cache = linecache.cache
     main = types.ModuleType("__main__")
     main.__dict__["__builtins__"] = builtins
@@ -27,12 +27,18 @@ def prepare():
     sys.modules["__main__"] = main
     namespace = main.__dict__
     sys.argv = [FILE]
+    sys.set_int_max_str_digits(1_000_000)  # the time limit guards long conversions
     sys.path = [entry for entry in sys.path if entry] + ["/home/user"]
     warnings.filterwarnings("ignore", category=SyntaxWarning)
     real_import = builtins.__import__
-    real_input, real_open = builtins.input, builtins.open
-    original_sleep = time.sleep
-    loaded = frozenset(sys.modules)
+    for name in [name for name in os.environ if name.startswith("PYTHON")]:
+        del os.environ[name]
+    # need foreign function calls, which are denied: better said at the import than by the end of the run
+    for name in ("ctypes", "_ctypes", "pyodide", "_pyodide"):
+        sys.modules[name] = None
+    # an event loop wakes itself through a socket: there is no one else here to wake it
+    selector_loop = asyncio.selector_events.BaseSelectorEventLoop
+    selector_loop._make_self_pipe = selector_loop._close_self_pipe = selector_loop._write_to_self = lambda self: None
 
     def no_input(prompt=""):
         raise EOFError("input() is not available here: write the values into the code")
@@ -86,22 +92,22 @@ def prepare():
                 if result is not None and settings["showValue"] and position(1, 0, 1) == 0:
                     value = repr_(result)
         except SystemExit as stop:
-            if stop.code is not None and not isinstance_(stop.code, int):
+            if stop.code is not None and not isinstance_(stop.code, int_):
                 write(1, f"{stop.code}\n".encode("utf-8", "backslashreplace"))
-        except MemoryError as problem:
+        except MemoryError:
             outcome = "memory-limit"
-        except BaseException as problem:
+        except AnyException as problem:
             if isinstance_(problem, RecursionError):
                 outcome = "stack-limit"
             else:
                 outcome = "exception"
             try:
                 error = short_traceback(problem)
-            except BaseException as second:
+            except AnyException:
                 error = type_(problem).__name__
         try:
             sys.stdout.flush()
-        except BaseException:
+        except AnyException:
             pass
         return dumps({"outcome": outcome, "value": value, "error": error})
 

@@ -2,7 +2,6 @@
 /** @typedef {import('./interpreter.mjs').Snapshot} Snapshot */
 
 const PAGE = 4096;
-const HEADER_WORDS = 4;
 
 /**
  * Keeps the pages that are not all zero, about half of them, joined into stretches.
@@ -25,23 +24,22 @@ export function stretchesOf(memory) {
   return stretches;
 }
 
-/** Header (memory size, stack pointer, run, number of stretches), then start and length of each, then their bytes. @param {Snapshot} snapshot */
-export function encodeSnapshot({ memoryBytes, stackPointer, run, stretches }) {
-  const table = stretches.flatMap(({ start, bytes }) => [start, bytes.length]);
-  const words = Uint32Array.from([memoryBytes, stackPointer, run, stretches.length, ...table]);
-  return Buffer.concat([new Uint8Array(words.buffer), ...stretches.map(({ bytes }) => bytes)]);
+/** A header in JSON, its length before it, then the bytes. @param {Snapshot} snapshot */
+export function encodeSnapshot({ stretches, ...rest }) {
+  const table = stretches.map(({ start, bytes }) => [start, bytes.length]);
+  const header = Buffer.from(JSON.stringify({ ...rest, table }));
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(header.length);
+  return Buffer.concat([length, header, ...stretches.map(({ bytes }) => bytes)]);
 }
 
 /** @param {Buffer} file @returns {Snapshot} */
 export function decodeSnapshot(file) {
-  const word = (/** @type {number} */ index) => file.readUInt32LE(index * 4);
-  const count = word(3);
-  let offset = (HEADER_WORDS + 2 * count) * 4;
-  const stretches = Array.from({ length: count }, (_, index) => {
-    const length = word(HEADER_WORDS + 2 * index + 1);
-    const bytes = file.subarray(offset, offset + length);
+  let offset = 4 + file.readUInt32LE();
+  const { table, ...rest } = JSON.parse(file.toString('utf8', 4, offset));
+  const stretches = table.map((/** @type {[number, number]} */ [start, length]) => {
     offset += length;
-    return { start: word(HEADER_WORDS + 2 * index), bytes };
+    return { start, bytes: file.subarray(offset - length, offset) };
   });
-  return { memoryBytes: word(0), stackPointer: word(1), run: word(2), stretches };
+  return { ...rest, stretches };
 }

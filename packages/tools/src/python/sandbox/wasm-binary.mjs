@@ -39,15 +39,22 @@ export function rewriteWasm(wasm, { memoryLimitBytes, only }) {
   const fuel = importedGlobals + globals.count;
   const mutable = globals.mutable.map((index) => importedGlobals + index);
 
-  /** @type {Record<number, () => Uint8Array | number[]>} */
+  /** @type {Record<number, (() => Uint8Array | number[]) | undefined>} */
   const changed = {
     [MEMORY]: () => limitedMemory(bodyOf(MEMORY), memoryLimitBytes),
     // one mutable i32 more, zero at the start
-    [GLOBAL]: () => Buffer.concat([Buffer.from(unsigned(globals.count + 1)), globals.entries, Buffer.from([0x7f, 1, 0x41, 0, 0x0b])]),
+    [GLOBAL]: () =>
+      Buffer.concat([Buffer.from(unsigned(globals.count + 1)), globals.entries, Buffer.from([0x7f, 1, 0x41, 0, 0x0b])]),
     [EXPORT]: () => {
       const kept = readExports(bodyOf(EXPORT)).filter((entry) => !only || only.includes(entry.name));
-      const added = [{ name: FUEL, index: fuel }, ...mutable.map((index, order) => ({ name: `global${order}`, index }))];
-      return vector([...kept.map((entry) => entry.bytes), ...added.map((entry) => [...name(entry.name), 3, ...unsigned(entry.index)])]);
+      const added = [
+        { name: FUEL, index: fuel },
+        ...mutable.map((index, order) => ({ name: `global${order}`, index })),
+      ];
+      return vector([
+        ...kept.map((entry) => entry.bytes),
+        ...added.map((entry) => [...name(entry.name), 3, ...unsigned(entry.index)]),
+      ]);
     },
     [CODE]: () => meterLoops(bodyOf(CODE), { fuel, tick }),
     ...(only && { [DATA]: () => unsigned(0), [DATA_COUNT]: () => unsigned(0) }),
@@ -66,7 +73,7 @@ export function rewriteWasm(wasm, { memoryLimitBytes, only }) {
 
 /** @param {Uint8Array} wasm */
 function* sections(wasm) {
-  for (let start = 8; start < wasm.length; ) {
+  for (let start = 8; start < wasm.length;) {
     const reader = createReader(wasm, start + 1);
     const length = reader.unsigned();
     const end = reader.position + length;
@@ -80,10 +87,13 @@ function limitedMemory(body, memoryLimitBytes) {
   const maximum = Math.floor(memoryLimitBytes / PAGE_BYTES);
   const reader = createReader(body);
   const [count, flags, minimum] = [reader.unsigned(), reader.unsigned(), reader.unsigned()];
-  if (count !== 1 || flags !== 1) throw new Error(`got ${count} memories with flags ${flags}, wanted one with a maximum`);
+  if (count !== 1 || flags !== 1)
+    throw new Error(`got ${count} memories with flags ${flags}, wanted one with a maximum`);
   if (maximum < minimum) {
     const smallest = (minimum * PAGE_BYTES) / 2 ** 20;
-    throw new RangeError(`memoryLimitBytes: got ${memoryLimitBytes}, wanted at least ${smallest} MB, which Python needs to start`);
+    throw new RangeError(
+      `memoryLimitBytes: got ${memoryLimitBytes}, wanted at least ${smallest} MB, which Python needs to start`,
+    );
   }
   return [...unsigned(1), ...unsigned(1), ...unsigned(minimum), ...unsigned(maximum)];
 }

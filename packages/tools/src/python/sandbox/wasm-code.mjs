@@ -15,15 +15,13 @@ const I32_CONST = 0x41;
  * @param {{ fuel: number, tick: number }} indices
  */
 export function meterLoops(section, { fuel, tick }) {
-  const meter = Uint8Array.from([
-    ...[0x23, ...unsigned(fuel)], // global.get fuel
-    ...[I32_CONST, 0x01, 0x6b], // i32.const 1, i32.sub
-    ...[0x24, ...unsigned(fuel)], // global.set fuel
-    ...[0x23, ...unsigned(fuel), 0x45], // global.get fuel, i32.eqz
-    ...[0x04, 0x40, 0x10, ...unsigned(tick), 0x0b], // if, call tick, end
-  ]);
+  const [fuelIndex, tickIndex] = [unsigned(fuel), unsigned(tick)];
+  const decrement = [0x23, ...fuelIndex, I32_CONST, 1, 0x6b, 0x24, ...fuelIndex]; // global.get, i32.const 1, i32.sub, global.set
+  const check = [0x23, ...fuelIndex, 0x45, 0x04, 0x40, 0x10, ...tickIndex, 0x0b]; // global.get, i32.eqz, if, call, end
+  const meter = Uint8Array.from([...decrement, ...check]);
   const reader = createReader(section);
   const count = reader.unsigned();
+  /** @type {Uint8Array[]} */
   const parts = [Uint8Array.from(unsigned(count))];
   for (let index = 0; index < count; index += 1) {
     const size = reader.unsigned();
@@ -41,7 +39,7 @@ export function meterLoops(section, { fuel, tick }) {
   return Buffer.concat(parts);
 }
 
-/** Positions right after each `loop` of one function. @param {ReturnType<typeof createReader>} reader @param {number} end */
+/** Positions right after each `loop` of one function. @param {import('./wasm-encoding.mjs').Reader} reader @param {number} end */
 function findLoops(reader, end) {
   const loops = [];
   for (let groups = reader.unsigned(); groups > 0; groups -= 1) {
@@ -57,7 +55,7 @@ function findLoops(reader, end) {
   return loops;
 }
 
-/** @param {ReturnType<typeof createReader>} reader @param {number} opcode */
+/** @param {import('./wasm-encoding.mjs').Reader} reader @param {number} opcode */
 function skipOperands(reader, opcode) {
   const repeat = (/** @type {number} */ times) => {
     for (let left = times; left > 0; left -= 1) reader.skipNumber();
@@ -121,13 +119,13 @@ function skipOperands(reader, opcode) {
   }
 }
 
-/** @param {ReturnType<typeof createReader>} reader */
+/** @param {import('./wasm-encoding.mjs').Reader} reader */
 function skipMemoryArgument(reader) {
   if (reader.unsigned() & 64) reader.unsigned();
   reader.skipNumber();
 }
 
-/** @param {ReturnType<typeof createReader>} reader */
+/** @param {import('./wasm-encoding.mjs').Reader} reader */
 function skipBulkOperands(reader) {
   const opcode = reader.unsigned();
   if (opcode <= 7) return; // saturating conversions

@@ -46,6 +46,8 @@ export function createReader(bytes, position = 0) {
   };
 }
 
+/** @typedef {ReturnType<typeof createReader>} Reader */
+
 /** LEB128. @param {number} value @returns {number[]} */
 export function unsigned(value) {
   return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...unsigned(Math.floor(value / 128))];

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, readSync, writeSync } from 'node:fs';
 import { SandboxStop } from './clock.mjs';
-import { createInterpreter } from './interpreter.mjs';
+import { createInterpreter, EXPORTS_IN_USE } from './interpreter.mjs';
 import { createOutput } from './output.mjs';
 import { decodeSnapshot, encodeSnapshot } from './snapshot.mjs';
 import { rewriteWasm } from './wasm-binary.mjs';
@@ -42,9 +42,8 @@ try {
 
 function start() {
   const file = readFileSync(config.wasm);
-  const wasm = config.mode === 'build' ? rewriteWasm(file, config) : file;
   const options = {
-    module: new WebAssembly.Module(wasm),
+    module: new WebAssembly.Module(config.mode === 'build' ? rewriteWasm(file, config) : file),
     stdlib: readFileSync(config.stdlib),
     memoryLimitBytes: config.memoryLimitBytes,
     fileLimitBytes: config.fileLimitBytes,
@@ -57,13 +56,15 @@ function start() {
     return;
   }
   const { snapshot } = createInterpreter(options);
-  sendFrame(wasm);
+  sendFrame(rewriteWasm(file, { ...config, only: EXPORTS_IN_USE }));
   sendFrame(encodeSnapshot(snapshot));
 }
 
-/** @param {() => ReturnType<typeof createInterpreter>} create */
+/** @param {() => import('./interpreter.mjs').Interpreter} create */
 function serve(create) {
   let interpreter = create();
+  lock();
+  warmUp(interpreter);
   sendFrame(Buffer.from(JSON.stringify({ ready: true })));
   for (let frame = receiveFrame(); frame; frame = receiveFrame()) {
     const reply = run(interpreter, JSON.parse(frame.toString()));
@@ -77,7 +78,40 @@ function serve(create) {
   process.exit(0);
 }
 
-/** @param {ReturnType<typeof createInterpreter>} interpreter @param {RunRequest} request @returns {RunReply} */
+/** Runs what many programs use, so that the engine has compiled it before the first call. @param {import('./interpreter.mjs').Interpreter} interpreter */
+function warmUp(interpreter) {
+  const source = `
+import math, re, json, collections, itertools
+class Point:
+    def __init__(self, x): self.x = x
+def square(n): return n * n
+print(sum(square(i) for i in range(100)), f"{math.pi:.3f}", sorted({3: "a", 1: "b"}.items()), 2 ** 100, 10 / 4)
+for word in re.findall("[a-z]+", "one two"): print(word.upper(), len(word), Point(1).x)
+json.dumps({"a": [1, 2.5, None]})
+raise ValueError("done")`;
+  run(interpreter, {
+    source,
+    timeLimitMs: 5000,
+    deterministic: false,
+    seed: '00',
+    showValue: true,
+    modules: null,
+    files: true,
+  });
+  interpreter.reset();
+}
+
+/** Takes from the process what nothing here needs any more: a last obstacle for whoever might come out of WebAssembly. */
+function lock() {
+  for (const key of ['binding', '_linkedBinding', 'dlopen', 'getBuiltinModule', 'kill', 'chdir', 'env']) {
+    Reflect.deleteProperty(process, key);
+  }
+  for (const key of ['fetch', 'WebSocket', 'Request', 'Response', 'eval', 'Function', 'setTimeout', 'setInterval']) {
+    Reflect.deleteProperty(globalThis, key);
+  }
+}
+
+/** @param {import('./interpreter.mjs').Interpreter} interpreter @param {RunRequest} request @returns {RunReply} */
 function run(interpreter, { source, timeLimitMs, deterministic, ...settings }) {
   output.reset();
   fillRandom = deterministic ? seededRandom(settings.seed) : (bytes) => void crypto.getRandomValues(bytes);
@@ -89,7 +123,7 @@ function run(interpreter, { source, timeLimitMs, deterministic, ...settings }) {
     ending = interpreter.run(source, settings, timeLimitMs);
   } catch (error) {
     if (error instanceof SandboxStop && error.reason === 'time-limit') ending = { outcome: 'time-limit' };
-    else if (error instanceof SandboxStop && error.reason === 'exit') ending = { outcome: 'finished' };
+    else if (error instanceof SandboxStop && error.reason === 'exit') ending = exitEnding(error.message);
     else if (error instanceof RangeError && /call stack/.test(error.message)) ending = { outcome: 'stack-limit' };
     else {
       ending = { outcome: interpreter.memoryRefused ? 'memory-limit' : 'crashed' };
@@ -97,6 +131,12 @@ function run(interpreter, { source, timeLimitMs, deterministic, ...settings }) {
     }
   }
   return { ...ending, stdout: output.text(), durationMs: performance.now() - started, broken };
+}
+
+/** @param {string} status @returns {{ outcome: string, error?: string }} */
+function exitEnding(status) {
+  if (status === '0') return { outcome: 'finished' };
+  return { outcome: 'exception', error: `The program ended the interpreter with exit status ${status}.` };
 }
 
 /** A reproducible stream of bytes. @param {string} seed @returns {(bytes: Uint8Array) => void} */
