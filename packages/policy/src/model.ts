@@ -57,7 +57,7 @@ export function forward(
   const [batch, length] = shape2(inputs.tokens);
   const positions = inputs.positions ?? tf.tensor2d(range(length), [1, length], 'int32');
   const mask = causalMask(length, inputs.segments); // [1, 1, 1, T, T] or [B, 1, 1, T, T]
-  const attend: Attend = (_, queries, keys, values) => attention(queries, keys, values, mask);
+  const attend: Attend = (_, queries, keys, values) => attention(queries, [{ keys, values, mask }]);
   return transformer(parameters, inputs.tokens, positions, attend, config, batch, length, options);
 }
 
@@ -106,16 +106,14 @@ export function forwardCached(
   const positions = tf.add(tf.reshape(lengths, [batch, 1]), offsets); // [B, T]
   const columns = tf.tensor(range(capacity), [1, 1, 1, 1, capacity], 'int32');
   const cached = tf.less(columns, tf.reshape(lengths, [batch, 1, 1, 1, 1]));
-  const cacheMask = tf.tile(additive(cached), [1, 1, 1, length, 1]); // [B, 1, 1, T, C]
-  const newMask = tf.add(causalMask(length), tf.zeros([batch, 1, 1, 1, 1])); // [B, 1, 1, T, T]
-  const mask = tf.concat([cacheMask, newMask], 4); // [B, 1, 1, T, C + T]
+  const cacheMask = additive(cached); // [B, 1, 1, 1, C]
+  const newMask = causalMask(length); // [1, 1, 1, T, T]
   const entries: KvCache = { keys: [], values: [] };
   const attend: Attend = (layer, queries, keys, values) => {
     entries.keys.push(keys);
     entries.values.push(values);
-    const allKeys = tf.concat([cache.keys[layer] as tf.Tensor4D, keys], 2);
-    const allValues = tf.concat([cache.values[layer] as tf.Tensor4D, values], 2);
-    return attention(queries, allKeys, allValues, mask);
+    const old = { keys: cache.keys[layer] as tf.Tensor4D, values: cache.values[layer] as tf.Tensor4D, mask: cacheMask };
+    return attention(queries, [old, { keys, values, mask: newMask }]);
   };
   const hidden = transformer(parameters, tokens, positions, attend, config, batch, length, options);
   return { hidden, entries };
@@ -231,18 +229,33 @@ function rotate(x: tf.Tensor4D, { cos, sin }: { cos: tf.Tensor; sin: tf.Tensor }
   return tf.add(tf.mul(x, cos), tf.mul(tf.concat([tf.neg(b), a], 3), sin));
 }
 
+/** Positions attended to: keys and values `[B, K, S, d]`, additive mask `[B or 1, 1, 1, T or 1, S]`. */
+interface AttendedPositions {
+  keys: tf.Tensor4D;
+  values: tf.Tensor4D;
+  mask: tf.Tensor;
+}
+
 /**
- * Grouped-query attention, `softmax(q·kᵀ / sqrt(d) + mask) · v`: queries `[B, H, T, d]`, keys and values `[B, K, S, d]`,
- * additive mask `[B or 1, 1, 1, T, S]` → `[B, H, T, d]`. The G query heads of a group are rows of one matrix, so keys are not repeated.
+ * Grouped-query attention, `softmax(q·kᵀ / sqrt(d) + mask) · v` of queries `[B, H, T, d]` over the positions of all parts
+ * together → `[B, H, T, d]`. The parts (cached and new positions) are never joined, so the cache is not copied; the G query heads of a
+ * group are rows of one matrix, so keys are not repeated.
  */
-function attention(queries: tf.Tensor4D, keys: tf.Tensor4D, values: tf.Tensor4D, mask: tf.Tensor): tf.Tensor4D {
+function attention(queries: tf.Tensor4D, parts: AttendedPositions[]): tf.Tensor4D {
   const [B, H, T, d] = queries.shape;
-  const [, K, S] = keys.shape;
+  const K = (parts[0] as AttendedPositions).keys.shape[1];
   const G = H / K;
   const grouped = tf.reshape(tf.mul(queries, 1 / Math.sqrt(d)), [B, K, G * T, d]);
-  const scores = tf.reshape(tf.matMul(grouped, keys, false, true), [B, K, G, T, S]);
-  const weights = tf.softmax(tf.add(scores, mask));
-  return tf.reshape(tf.matMul(tf.reshape(weights, [B, K, G * T, S]), values), [B, H, T, d]);
+  const scores = parts.map(({ keys, mask }) =>
+    tf.add(tf.reshape(tf.matMul(grouped, keys, false, true), [B, K, G, T, keys.shape[2]]), mask),
+  );
+  const widths = parts.map(({ keys }) => keys.shape[2]);
+  const weights = tf.softmax(scores.length === 1 ? (scores[0] as tf.Tensor) : tf.concat(scores, 4));
+  const shares = parts.length === 1 ? [weights] : tf.split(weights, widths, 4);
+  const attended = parts.map(({ values }, i) =>
+    tf.matMul(tf.reshape(shares[i] as tf.Tensor, [B, K, G * T, values.shape[2]]), values),
+  );
+  return tf.reshape(tf.addN(attended), [B, H, T, d]);
 }
 
 /** Additive mask `[1 or B, 1, 1, T, T]`: 0 where position t may see s ≤ t of its own segment, else −1e9. */

@@ -48,7 +48,7 @@ export function createSampler(
     if (running) return;
     running = true;
     try {
-      while (sequences.admit()) {
+      while (sequences.admit(finish)) {
         for (const pool of cache.pools()) await stepPool(pool);
       }
     } catch (error) {
@@ -58,6 +58,7 @@ export function createSampler(
     }
   }
 
+  /** Feeds one token to each working row of a pool. */
   async function stepPool(pool: CachePool<Sequence>): Promise<void> {
     const span = arrange(pool);
     for (let start = 0; start < span; start += cache.rowsPerBlock) {

@@ -107,6 +107,14 @@ export function createSequences(cache: KvCacheMemory<Sequence>) {
     return true;
   }
 
+  function tooSmall({ tokens, cached }: Sequence): Error {
+    const megabytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+    return new Error(
+      `the KV cache is too small for a sequence of ${tokens.length} tokens: position ${cached} needs a block of ` +
+        `${megabytes(cache.blockBytes(paddedLength(cached + 1)))}, maxCacheBytes is ${megabytes(cache.maxBytes)}; raise it, or lower maxRows`,
+    );
+  }
+
   return {
     get: (id: string) => byId.get(id),
     all: (): Iterable<Sequence> => byId.values(),
@@ -128,25 +136,17 @@ export function createSequences(cache: KvCacheMemory<Sequence>) {
 
     /**
      * Sees to it that every active sequence that can go on has a row with room for its next position.
+     * @param refuse called for a sequence that the cache cannot hold even alone
      * @returns false when there is nothing left to do
-     * @throws when the cache cannot hold even one sequence
      */
-    admit(): boolean {
+    admit(refuse: (sequence: Sequence, error: Error) => void): boolean {
       let placed = 0;
       for (const sequence of active) {
         if (sequence.prefix && !receivePrefix(sequence)) continue;
         if (ensureRow(sequence)) placed++;
-        // No room, not even without idle sequences: wait without a row, so that the others can finish.
-        else forgetRow(sequence);
-      }
-      if (active.size > 0 && placed === 0) {
-        const [first] = active;
-        const megabytes = (count: number) => `${(count / 2 ** 20).toFixed(1)} MiB`;
-        const needed = cache.blockBytes(paddedLength((first as Sequence).tokens.length));
-        throw new Error(
-          `the KV cache of ${megabytes(cache.maxBytes)} is too small for one sequence of ${(first as Sequence).tokens.length} tokens, ` +
-            `which needs ${megabytes(needed)}: raise maxCacheBytes`,
-        );
+        // No room, not even without idle sequences and later arrivals: wait without a row, so that earlier ones can finish.
+        else if (placed > 0) forgetRow(sequence);
+        else refuse(sequence, tooSmall(sequence));
       }
       return active.size > 0;
     },
