@@ -13,7 +13,7 @@ import type { DemonstrationSegment, TraceStep } from './trace.js';
 /** What a demonstration shows. Everything but `right` leads to a wrong answer, or to a needless call. */
 export type Behaviour =
   | 'right'
-  /** answers at once, without the call it needs */
+  /** claims to know, and makes something up */
   | 'guess'
   /** searches, then copies another field of the article */
   | 'wrong-field'
@@ -26,14 +26,15 @@ export type Behaviour =
   /** calls the interpreter for a single-digit sum */
   | 'needless-code';
 
-/** Relative frequency of each wrong behaviour. */
+/** Relative frequency of each behaviour. */
 export type BehaviourWeights = Partial<Record<Behaviour, number>>;
 
 export const wrongBehaviours: Record<WorldSource, BehaviourWeights> = {
   nq: { guess: 0.7, 'wrong-field': 0.3 },
   calculator: { guess: 0.7, 'wrong-operator': 0.3 },
   complex: { guess: 0.3, 'one-search': 0.2, 'mental-arithmetic': 0.25, 'wrong-operator': 0.15, 'wrong-order': 0.1 },
-  easy: { guess: 0.8, 'needless-code': 0.2 },
+  // Mostly a needless call, seldom a wrong answer: what is to be learned here is to leave the tool alone.
+  easy: { right: 0.2, guess: 0.2, 'needless-code': 0.6 },
 };
 
 /** The same number of digits, every one drawn anew; no leading zero. */
@@ -64,7 +65,7 @@ function fact(
       region: () => random.pick(regions),
       area: () => String(madeUpArea(random)),
     };
-    return [...think('easy'), ...answer(guesses[field]())];
+    return [...think('known'), ...answer(guesses[field]())];
   }
   const copied = behaviour === 'wrong-field' ? random.pick(factFields.filter((other) => other !== field)) : field;
   return [...think('find'), ...search(country), ...answer(String(country[copied]))];
@@ -73,7 +74,7 @@ function fact(
 function calculation({ a, operator, b }: TaskOf<'calculator'>, behaviour: Behaviour, random: Random): TraceStep[] {
   if (behaviour === 'guess') {
     const right = pythonInt(applyOperator(a, operator, b));
-    return [...think('easy'), ...answer(scrambleDigits(right, random))];
+    return [...think('known'), ...answer(scrambleDigits(right, random))];
   }
   const operators = (['+', '-', '*'] as const).filter((other) => other !== operator);
   return compute(a, behaviour === 'wrong-operator' ? random.pick(operators) : operator, b);
@@ -81,7 +82,7 @@ function calculation({ a, operator, b }: TaskOf<'calculator'>, behaviour: Behavi
 
 function pair({ first, operator, second }: TaskOf<'complex'>, behaviour: Behaviour, random: Random): TraceStep[] {
   const scrambled = () => answer(scrambleDigits(complexTarget(first.area, operator, second.area), random));
-  if (behaviour === 'guess') return [...think('easy'), ...scrambled()];
+  if (behaviour === 'guess') return [...think('known'), ...scrambled()];
   const oneSearch = [...think('find'), ...search(first)];
   if (behaviour === 'one-search') return [...oneSearch, ...answer(String(first.area))];
   const bothSearches = [...oneSearch, ...search(second)];
@@ -97,8 +98,8 @@ function pair({ first, operator, second }: TaskOf<'complex'>, behaviour: Behavio
 
 function easySum({ a, b }: TaskOf<'easy'>, behaviour: Behaviour, random: Random): TraceStep[] {
   if (behaviour === 'needless-code') return compute(a, '+', b);
-  const sum = behaviour === 'guess' ? random.integer(0, 18) : a + b;
-  return [...think('easy'), ...answer(pythonInt(sum))];
+  if (behaviour === 'guess') return [...think('known'), ...answer(pythonInt(random.integer(0, 18)))];
+  return [...think('easy'), ...answer(pythonInt(a + b))];
 }
 
 /** The trace of one behaviour on one task; the first segment is the prompt in the `minimal` template. */

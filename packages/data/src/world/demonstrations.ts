@@ -47,10 +47,11 @@ export interface WorldDemonstrationsOptions {
   behaviours?: Partial<Record<WorldSource, BehaviourWeights>>;
 }
 
-const fullMix = { copy: 0.12, sources: { nq: 0.27, calculator: 0.15, complex: 0.43, easy: 0.15 } };
+// Easy ones are many because a sum table must be learned by heart; they are short, so they cost little.
+const fullMix = { copy: 0.1, sources: { nq: 0.22, calculator: 0.12, complex: 0.33, easy: 0.33 } };
 
 const mixes: Record<DemonstrationPhase, { copy: number; sources: Partial<Record<WorldSource, number>> }> = {
-  copy: { copy: 0.55, sources: { nq: 0.45, calculator: 0.35, easy: 0.2 } },
+  copy: { copy: 0.45, sources: { nq: 0.36, calculator: 0.24, easy: 0.4 } },
   clean: fullMix,
   mixed: fullMix,
 };
