@@ -34,3 +34,5 @@ export type {
   SampleRequest,
   SampleResult,
 } from './engine/types.js';
+export { loadGguf } from './gguf/read.js';
+export type { GgufModel } from './gguf/read.js';

@@ -1,0 +1,150 @@
+/** A model from one GGUF file (llama.cpp's format): configuration, weights as float32, tokenizer. */
+import { open, type FileHandle } from 'node:fs/promises';
+
+import { GGMLQuantizationType, gguf, type GGUFTensorInfo } from '@huggingface/gguf';
+
+import type { Model } from '../checkpoint-files.js';
+import type { ModelConfig } from '../config.js';
+import { parameterShapes, type HostParameters, type HostTensor } from '../parameters.js';
+import type { TokenizerFiles } from '../tokenizer.js';
+import { blockFormats } from './dequantize.js';
+import { ggufConfig, type GgufMetadata } from './metadata.js';
+import { ggufTokenizer } from './tokenizer.js';
+
+export interface GgufModel extends Model {
+  /** for `createTokenizer`, or `writeTokenizerFiles` */
+  tokenizer: TokenizerFiles;
+}
+
+const chunkBytes = 4 << 20;
+
+/**
+ * Reads Llama (SmolLM2), Qwen2 and Qwen3 files in F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K and Q6_K, one tensor at a time.
+ * @throws naming the file and what is wrong: not GGUF, truncated, another architecture, an unsupported quantisation or tokenizer, a missing tensor
+ */
+export async function loadGguf(path: string, { signal }: { signal?: AbortSignal } = {}): Promise<GgufModel> {
+  const file = await open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
+    throw new Error(`${path}: cannot open (${cause.code})`, { cause });
+  });
+  try {
+    const { metadata, tensors, dataStart } = await readHeader(path, (await file.stat()).size);
+    const frequencyFactors = tensors.has('rope_freqs.weight') ? await read('rope_freqs.weight') : undefined;
+    const config = ggufConfig(metadata, {
+      source: path,
+      vocabSize: Number(tensors.get('token_embd.weight')?.shape[1] ?? 0),
+      tensorNames: new Set(tensors.keys()),
+      frequencyFactors: frequencyFactors?.data,
+    });
+    const shapes = parameterShapes(config);
+    const wanted = new Set(['rope_freqs.weight', ...Object.keys(shapes).map(ggufName)]);
+    const unexpected = [...tensors.keys()].find((name) => !wanted.has(name));
+    if (unexpected)
+      throw new Error(
+        `${path}: unexpected tensor "${unexpected}"; a ${config.architecture} model has none of that name`,
+      );
+    const parameters: HostParameters = {};
+    for (const [name, shape] of Object.entries(shapes)) {
+      signal?.throwIfAborted();
+      const tensor = await read(ggufName(name));
+      if (tensor.shape.join() !== shape.join()) {
+        throw new Error(
+          `${path}: tensor "${ggufName(name)}" has shape [${tensor.shape.join(', ')}], wanted [${shape.join(', ')}]`,
+        );
+      }
+      parameters[name] = config.architecture === 'llama' ? halvesOfHeads(name, tensor, config) : tensor;
+    }
+    return { config, parameters, tokenizer: ggufTokenizer(metadata, path) };
+
+    function read(name: string): Promise<HostTensor> {
+      const info = tensors.get(name);
+      if (!info) throw new Error(`${path}: tensor "${name}" is missing`);
+      return readTensor(file, path, info, dataStart);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+async function readHeader(path: string, size: number) {
+  const parsed = await gguf(path, { allowLocalFile: true }).catch((cause: Error) => {
+    throw new Error(`${path}: not a readable GGUF file: ${cause.message}; download it again`, { cause });
+  });
+  // The parser reads zeros past the end of a truncated file.
+  if (parsed.tensorDataOffset > size) throw new Error(`${path}: the file ends inside its header; download it again`);
+  return {
+    metadata: parsed.metadata as unknown as GgufMetadata,
+    tensors: new Map(parsed.tensorInfos.map((info) => [info.name, info])),
+    dataStart: Number(parsed.tensorDataOffset),
+  };
+}
+
+async function readTensor(
+  file: FileHandle,
+  path: string,
+  info: GGUFTensorInfo,
+  dataStart: number,
+): Promise<HostTensor> {
+  const shape = info.shape.map(Number).toReversed(); // ggml counts dimensions from the innermost
+  const quantization = GGMLQuantizationType[info.dtype] ?? String(info.dtype);
+  const format = blockFormats[quantization];
+  if (!format) {
+    throw new Error(
+      `${path}: tensor "${info.name}" is quantised as ${quantization}; readable: ${Object.keys(blockFormats).join(', ')}. Take another file of this model`,
+    );
+  }
+  const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
+  const blocks = data.length / format.weights;
+  const blocksPerChunk = Math.floor(chunkBytes / format.bytes);
+  const chunk = new Uint8Array(Math.min(blocks, blocksPerChunk) * format.bytes);
+  for (let block = 0; block < blocks; block += blocksPerChunk) {
+    const count = Math.min(blocksPerChunk, blocks - block);
+    const position = dataStart + Number(info.offset) + block * format.bytes;
+    const { bytesRead } = await file.read(chunk, 0, count * format.bytes, position);
+    if (bytesRead !== count * format.bytes) {
+      throw new Error(`${path}: the file ends inside tensor "${info.name}"; download it again`);
+    }
+    format.dequantize(chunk, count, data, block * format.weights);
+  }
+  return { data, shape, dtype: 'float32' };
+}
+
+const layerNames: Record<string, string> = {
+  'self_attn.q_proj': 'attn_q',
+  'self_attn.k_proj': 'attn_k',
+  'self_attn.v_proj': 'attn_v',
+  'self_attn.o_proj': 'attn_output',
+  'self_attn.q_norm': 'attn_q_norm',
+  'self_attn.k_norm': 'attn_k_norm',
+  'mlp.gate_proj': 'ffn_gate',
+  'mlp.up_proj': 'ffn_up',
+  'mlp.down_proj': 'ffn_down',
+  input_layernorm: 'attn_norm',
+  post_attention_layernorm: 'ffn_norm',
+};
+
+/** llama.cpp's name of a Hugging Face weight. */
+function ggufName(name: string): string {
+  const [, layer, part, kind] = /^model\.layers\.(\d+)\.(.+)\.(weight|bias)$/.exec(name) ?? [];
+  if (part) return `blk.${layer}.${layerNames[part]}.${kind}`;
+  return name
+    .replace('model.embed_tokens', 'token_embd')
+    .replace('model.norm', 'output_norm')
+    .replace('lm_head', 'output');
+}
+
+/**
+ * llama.cpp stores query and key rows of Llama models interleaved for RoPE on neighbouring pairs (row 2i and 2i+1 of a head);
+ * Hugging Face rotates halves (rows i and i + d/2). Other architectures are stored as they are.
+ */
+function halvesOfHeads(name: string, tensor: HostTensor, { headDim }: ModelConfig): HostTensor {
+  if (!/self_attn\.[qk]_proj\./.test(name)) return tensor;
+  const [rows, width = 1] = tensor.shape as [number, number?];
+  const data = new Float32Array(tensor.data.length);
+  for (let row = 0; row < rows; row++) {
+    const within = row % headDim;
+    const half = headDim / 2;
+    const stored = row - within + (within < half ? 2 * within : 2 * (within - half) + 1);
+    data.set(tensor.data.subarray(stored * width, (stored + 1) * width), row * width);
+  }
+  return { ...tensor, data };
+}
