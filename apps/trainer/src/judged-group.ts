@@ -46,12 +46,13 @@ export interface JudgedGroupOptions {
   judge: Judge;
   id: string;
   seed: number;
+  onRollout?: (() => void) | undefined;
   signal?: AbortSignal | undefined;
 }
 
 /** G rollouts of a problem and their rewards. */
 export async function judgedGroup(problem: Problem, options: JudgedGroupOptions): Promise<JudgedRolloutGroup> {
-  const { config, policy, tools, judge, id, seed, signal } = options;
+  const { config, policy, tools, judge, id, seed, onRollout, signal } = options;
   const prompt = promptTokens(problem, options);
   const trajectories = await rolloutGroup(prompt, {
     ...config.rollout,
@@ -65,6 +66,7 @@ export async function judgedGroup(problem: Problem, options: JudgedGroupOptions)
   const members = await Promise.all(
     trajectories.map(async (trajectory) => ({ trajectory, judgement: await judge(problem, trajectory) })),
   );
+  members.forEach(() => onRollout?.());
   return { problem, members, accuracies: members.map(({ judgement }) => Number(judgement.accurate)) };
 }
 

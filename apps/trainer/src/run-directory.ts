@@ -80,6 +80,15 @@ export function openRunDirectory(path: string): RunDirectory {
   };
 }
 
+/** A JSON file of a run. @throws UsageError when it is not JSON */
+export async function readJson(file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    throw new UsageError(`${file} cannot be read: ${(error as Error).message}`);
+  }
+}
+
 /** The objects of a JSONL file; a last line cut off by a crash is left out. */
 export async function readJsonLines(file: string): Promise<Record<string, unknown>[]> {
   const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '');

@@ -35,6 +35,8 @@ export interface TrainOptions {
   resume?: boolean;
   /** asked after every step: true saves and returns */
   stopRequested?: () => boolean;
+  /** called for each rollout of a group once the group is judged */
+  onRollout?: () => void;
   /** awaited before the next step */
   onStep?: (metrics: StepMetrics) => void | Promise<void>;
   warn?: (message: string) => void;

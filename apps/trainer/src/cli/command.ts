@@ -124,3 +124,12 @@ export function textOption(input: CommandInput, name: string): string | undefine
   const value = input.options[name];
   return typeof value === 'string' ? value : undefined;
 }
+
+/** An option that must be a number of at least 0. */
+export function numberOption(input: CommandInput, name: string): number | undefined {
+  const text = input.options[name];
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!(value >= 0) || text === '') throw new UsageError(`--${name} wants a number of at least 0, got "${text}"`);
+  return value;
+}

@@ -5,10 +5,30 @@ interface CommandEntry {
   load(): Promise<Omit<Command, 'summary'>>;
 }
 
-/** Every command of `tapo`, in the order of `--help`. */
+/** Every command of `tapo`, in the order of `--help`. Modules are loaded when their command runs. */
 export const commands: Record<string, CommandEntry> = {
+  quickstart: {
+    summary: 'Watch a tiny policy learn to use tools, in minutes',
+    load: async () => (await import('../commands/quickstart.js')).quickstartCommand,
+  },
+  train: {
+    summary: 'Train a policy with TAPO',
+    load: async () => (await import('../commands/train.js')).trainCommand,
+  },
   sft: {
     summary: 'Make a cold start: supervised training on demonstrations',
     load: async () => (await import('../commands/sft.js')).sftCommand,
+  },
+  eval: {
+    summary: 'Measure a model on held-out problems',
+    load: async () => (await import('../commands/eval.js')).evalCommand,
+  },
+  rollout: {
+    summary: 'Ask one question and show the trace',
+    load: async () => (await import('../commands/rollout.js')).rolloutCommand,
+  },
+  tool: {
+    summary: 'Call a tool once and print what a policy would read',
+    load: async () => (await import('../commands/tool.js')).toolCommand,
   },
 };

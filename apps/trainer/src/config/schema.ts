@@ -16,9 +16,9 @@ const engine = type({
   /** CPU threads; 0 = the backend's own choice */
   threads: 'number.integer >= 0 = 0',
   /** padded tokens of one micro-batch: bounds the memory of a training step */
-  microBatchTokens: 'number.integer >= 1 = 8192',
+  microBatchTokens: 'number.integer >= 1 = 4096',
   /** sequences decoded together */
-  maxBatch: 'number.integer >= 1 = 128',
+  maxRows: 'number.integer >= 1 = 32',
 });
 
 const data = type({

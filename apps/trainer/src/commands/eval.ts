@@ -1,0 +1,81 @@
+import { renderReport } from '@tapo/eval';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command } from '../cli/command.js';
+import { integerOption, numberOption, textOption } from '../cli/command.js';
+import { serializableConfig } from '../config/serialize.js';
+import { evaluate } from '../evaluate.js';
+import { evaluationProblems } from '../problems.js';
+import { configForModel } from '../run-model.js';
+import { withSession } from '../session.js';
+import { describeSummary } from '../summary-table.js';
+import { baseRecord } from '../trajectory-records.js';
+
+export const evalCommand: Omit<Command, 'summary'> = {
+  positionals: { 'MODEL?': 'a model directory or a run directory; default: `model` of the config' },
+  options: {
+    config: { type: 'string', short: 'c', value: 'FILE', description: 'default: tapo.config.ts or tapo.config.json' },
+    problems: {
+      type: 'string',
+      short: 'n',
+      value: 'N',
+      description: 'default: evaluation.problems of the config (256)',
+    },
+    temperature: { type: 'string', value: 'T', description: '0 = greedy (default)' },
+    samples: {
+      type: 'string',
+      short: 'k',
+      value: 'K',
+      description: 'rollouts per problem, for pass@k and maj@k (default 1)',
+    },
+    seed: { type: 'string', value: 'N', description: 'seed of the draws (default 0)' },
+    out: {
+      type: 'string',
+      short: 'o',
+      value: 'DIR',
+      description: 'write report.html, report.json and trajectories there',
+    },
+    json: { type: 'boolean', description: 'print the summary as JSON' },
+  },
+  overrides: true,
+  examples: [
+    'tapo eval runs/first',
+    'tapo eval models/qwen --data.evaluation test.parquet --samples 8 --temperature 1',
+  ],
+  async run(input) {
+    const config = await configForModel(input, input.positionals[0]);
+    const problems = await evaluationProblems(
+      config,
+      integerOption(input, 'problems', 1) ?? config.evaluation.problems,
+    );
+    await withSession(config, async ({ engine, tools, judge }) => {
+      const { summary, groups } = await evaluate(problems, {
+        config,
+        policy: engine.policy,
+        tools,
+        judge,
+        temperature: numberOption(input, 'temperature') ?? 0,
+        samples: integerOption(input, 'samples', 1) ?? 1,
+        seed: integerOption(input, 'seed') ?? 0,
+      });
+      console.log(input.options['json'] === true ? JSON.stringify(summary, null, 2) : describeSummary(summary));
+      const out = textOption(input, 'out');
+      if (out === undefined) return;
+      const { tokenizer } = engine.policy;
+      const records = groups.flatMap(({ problem, members }) =>
+        members.map(({ trajectory, judgement }) => baseRecord(problem, trajectory, judgement, tokenizer)),
+      );
+      const report = renderReport({
+        title: `Evaluation of ${config.model}`,
+        after: summary,
+        trajectories: records.slice(0, 32),
+        config: serializableConfig(config),
+      });
+      await mkdir(out, { recursive: true });
+      await writeFile(join(out, 'report.html'), report.html);
+      await writeFile(join(out, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
+      await writeFile(join(out, 'trajectories.jsonl'), records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+      console.log(`report: ${join(out, 'report.html')}`);
+    });
+  },
+};

@@ -1,0 +1,103 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command, CommandInput } from '../cli/command.js';
+import { textOption, UsageError } from '../cli/command.js';
+import { loadConfig } from '../config/load.js';
+import type { LoadedConfig } from '../config/load.js';
+import { serializableConfig } from '../config/serialize.js';
+import { onInterrupt } from '../interrupt.js';
+import { trainingProblems } from '../problems.js';
+import { createProgress } from '../progress.js';
+import { writeReport } from '../report-files.js';
+import { openRunDirectory, requireEmptyRun } from '../run-directory.js';
+import type { RunDirectory } from '../run-directory.js';
+import { withSession } from '../session.js';
+import { train } from '../train.js';
+
+export const trainCommand: Omit<Command, 'summary'> = {
+  options: {
+    config: { type: 'string', short: 'c', value: 'FILE', description: 'default: tapo.config.ts or tapo.config.json' },
+    out: { type: 'string', short: 'o', value: 'DIR', description: 'run directory; default: runs/NAME' },
+    resume: { type: 'string', value: 'DIR', description: 'go on with the run in DIR from its newest checkpoint' },
+    json: { type: 'boolean', description: 'print one JSON object per step' },
+  },
+  overrides: true,
+  details: 'Ctrl-C finishes the step, saves, and says how to go on; a second Ctrl-C quits at once.',
+  examples: [
+    'tapo train --model models/qwen2.5-0.5b --steps 200',
+    'tapo train -c tapo.config.ts --optimizer.learningRate 1e-5 --out runs/lower',
+    'tapo train --resume runs/lower',
+  ],
+  async run(input) {
+    const resume = textOption(input, 'resume');
+    const { config, file } = await configOfRun(input, resume);
+    const path = resume ?? textOption(input, 'out') ?? join('runs', config.name);
+    if (resume === undefined) await requireEmptyRun(path);
+    const run = openRunDirectory(path);
+
+    const problems = await trainingProblems(config);
+    const progress = createProgress({
+      steps: config.steps,
+      rolloutsPerStep: config.rollout.problemsPerStep * config.rollout.groupSize,
+      json: input.options['json'] === true,
+    });
+    const interrupt = onInterrupt('finishing this step, then saving; press again to quit at once');
+    try {
+      await withSession(config, async ({ engine, tools, judge }) => {
+        progress.note(`${engine.info.parameters} parameters on ${engine.info.backend}, ${problems.length} problems`);
+        await recordRun(run, config, { file, argv: input.argv, resume: resume !== undefined });
+        const started = performance.now();
+        const { steps, finished } = await train(config, {
+          engine,
+          tools,
+          problems,
+          judge,
+          run,
+          resume: resume !== undefined,
+          stopRequested: () => interrupt.requested,
+          onRollout: () => progress.rollout(),
+          onStep: (metrics) => progress.step(metrics),
+          warn: (message) => progress.note(message),
+        });
+        progress.close();
+        const seconds = (performance.now() - started) / 1000;
+        await run.writeJson('summary.json', { seed: config.seed, steps, finished, seconds });
+        const report = await writeReport(run, {
+          title: config.name,
+          summary: { seed: config.seed, steps },
+          config: serializableConfig(config),
+        });
+        console.log(finished ? `done: ${steps} steps. Report: ${report}` : `stopped after step ${steps}, saved.`);
+        if (!finished) console.log(`go on with: tapo train --resume ${path}`);
+      });
+    } finally {
+      progress.close();
+      interrupt.dispose();
+    }
+  },
+};
+
+/** A resumed run has its own config: the resolved one, or, with tools that are objects, its file read again. */
+async function configOfRun(input: CommandInput, resume: string | undefined): Promise<LoadedConfig> {
+  if (resume === undefined) return loadConfig({ file: textOption(input, 'config'), overrides: input.overrides });
+  const file = join(resume, 'config.json');
+  if (!existsSync(file)) throw new UsageError(`${resume} is no run directory: it has no config.json`);
+  const own = textOption(input, 'config');
+  return loadConfig({ file: own ?? file, overrides: input.overrides });
+}
+
+async function recordRun(
+  run: RunDirectory,
+  config: LoadedConfig['config'],
+  { file, argv, resume }: { file: string | undefined; argv: readonly string[]; resume: boolean },
+): Promise<void> {
+  const started = new Date().toISOString();
+  if (!resume) await run.writeJson('config.json', serializableConfig(config));
+  await run.writeJson(resume ? 'resumed.json' : 'run.json', {
+    started,
+    configFile: file,
+    command: ['tapo', 'train', ...argv].join(' '),
+    node: process.version,
+    platform: `${process.platform}-${process.arch}`,
+  });
+}

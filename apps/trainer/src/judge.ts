@@ -1,0 +1,39 @@
+import { overlongPenalty, sampledLength } from '@tapo/core';
+import { createScorer } from '@tapo/eval';
+import type { Tokenizer } from '@tapo/rollout';
+import { textSegments } from '@tapo/rollout';
+import type { Tool } from '@tapo/tools';
+import { overlongLimit } from './config/derived.js';
+import type { ResolvedConfig } from './config/schema.js';
+import type { Judge } from './judged-group.js';
+
+/** The reward of a trajectory: the rule-based score (METHOD: TAPO, arXiv 2510.07038) plus the overlong penalty. */
+export function createJudge(
+  config: Pick<ResolvedConfig, 'reward' | 'rollout' | 'data'>,
+  { tools, tokenizer }: { tools: readonly Tool[]; tokenizer: Tokenizer },
+): Judge {
+  const { mode, overlong } = config.reward;
+  const score = createScorer({
+    mode,
+    tools: tools.map(({ name, tag = name }) => tag.toLowerCase()),
+    specialTokens: tokenizer.eosTokenIds.map((token) => tokenizer.decode([token])),
+  });
+  const penalty = overlong && { ...overlong, maxLength: overlongLimit(config) };
+
+  return (problem, trajectory) => {
+    const segments = textSegments(trajectory, tokenizer);
+    const result = score({
+      output: segments.map(({ text }) => text).join(''),
+      expected: problem.targets,
+      metadata: { dataSource: problem.dataSource, segments },
+    });
+    const { acc, pred, formatError } = result.metadata;
+    return {
+      reward: result.score + (penalty ? overlongPenalty(sampledLength(trajectory), penalty) : 0),
+      score: result.score,
+      accurate: acc,
+      wellFormed: formatError === null,
+      answer: formatError === null ? pred : null,
+    };
+  };
+}

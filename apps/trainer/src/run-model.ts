@@ -1,0 +1,24 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { CommandInput } from './cli/command.js';
+import { textOption } from './cli/command.js';
+import { loadConfig } from './config/load.js';
+import type { ResolvedConfig } from './config/schema.js';
+import { openRunDirectory } from './run-directory.js';
+
+/**
+ * The config for a command that uses a finished model: a run directory brings its own config and its newest checkpoint,
+ * a model directory goes with the config file of the command line.
+ */
+export async function configForModel(input: CommandInput, model: string | undefined): Promise<ResolvedConfig> {
+  const { overrides } = input;
+  const file = textOption(input, 'config');
+  if (model === undefined) return (await loadConfig({ file, overrides })).config;
+  const runConfig = join(model, 'config.json');
+  const checkpoint = existsSync(join(model, 'checkpoints'))
+    ? await openRunDirectory(model).latestCheckpoint()
+    : undefined;
+  if (checkpoint === undefined) return (await loadConfig({ file, overrides: { ...overrides, model } })).config;
+  const weights = join(checkpoint.directory, 'learner', 'model');
+  return (await loadConfig({ file: file ?? runConfig, overrides: { ...overrides, model: weights } })).config;
+}

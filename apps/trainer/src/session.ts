@@ -1,0 +1,30 @@
+import type { ResolvedConfig } from './config/schema.js';
+import { openEngine } from './engine.js';
+import type { OpenedEngine } from './engine.js';
+import { createJudge } from './judge.js';
+import type { Judge } from './judged-group.js';
+import { openTools } from './toolbox.js';
+import type { Tool } from '@tapo/tools';
+
+/** Everything a command needs to roll out: engine, tools, judge. */
+export interface Session {
+  engine: OpenedEngine;
+  tools: readonly Tool[];
+  judge: Judge;
+}
+
+/** Opens what a config names, runs `body`, and closes it all, whatever happens. */
+export async function withSession<T>(config: ResolvedConfig, body: (session: Session) => Promise<T>): Promise<T> {
+  const toolbox = await openTools(config.tools);
+  try {
+    const engine = await openEngine(config);
+    try {
+      const { tools } = toolbox;
+      return await body({ engine, tools, judge: createJudge(config, { tools, tokenizer: engine.policy.tokenizer }) });
+    } finally {
+      await engine.close();
+    }
+  } finally {
+    await toolbox.close();
+  }
+}
