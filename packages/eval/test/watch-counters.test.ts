@@ -98,3 +98,8 @@ describe('calls', () => {
     expect(watchCounters([echo])).toMatchObject({ calls: 2, unusedCalls: 1 });
   });
 });
+
+test('a flood of open tags costs time linear in the text', () => {
+  const flood = '<think>'.repeat(200_000); // quadratic: 1.4 million characters × 200 000 starts
+  expect(watchCounters([rollout('q', flood)])).toMatchObject({ severalAnswers: 0 });
+});

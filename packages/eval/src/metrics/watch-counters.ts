@@ -42,11 +42,26 @@ export function watchCounters(rollouts: readonly WatchedRollout[]): WatchCounter
 /** contents of the policy's own blocks of one tag; what is inside `<think>` is a thought */
 function sampledBlocks({ segments }: WatchedRollout, tag: string): string[] {
   const sampled = segments.filter((segment) => segment.sampled).map((segment) => segment.text);
-  const withoutThoughts = sampled.join('\n').replace(/<think>.*?<\/think>/gis, '');
-  return Array.from(
-    withoutThoughts.matchAll(new RegExp(`<${tag}>(.*?)</${tag}>`, 'gis')),
-    (match) => match[1] as string,
-  );
+  return splitAtTag(splitAtTag(sampled.join('\n'), 'think').outside, tag).inside;
+}
+
+/** What is inside `<tag>…</tag>`, and the rest. Linear in the text, however many tags stay open. */
+function splitAtTag(text: string, tag: string): { inside: string[]; outside: string } {
+  const opening = new RegExp(`<${tag}>`, 'gi');
+  const closing = new RegExp(`</${tag}>`, 'gi');
+  const inside: string[] = [];
+  let outside = '';
+  let position = 0;
+  for (let open = opening.exec(text); open; open = opening.exec(text)) {
+    closing.lastIndex = opening.lastIndex;
+    const close = closing.exec(text);
+    if (!close) break;
+    inside.push(text.slice(opening.lastIndex, close.index));
+    outside += text.slice(position, open.index);
+    position = closing.lastIndex;
+    opening.lastIndex = position;
+  }
+  return { inside, outside: outside + text.slice(position) };
 }
 
 /** three alternatives or more, or two joined by "or" */

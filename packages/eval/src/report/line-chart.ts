@@ -8,7 +8,7 @@ export interface Series {
   points: readonly { x: number; y: number }[];
 }
 
-export interface LineChartOptions {
+interface LineChartOptions {
   title: string;
   format?: NumberFormat;
 }

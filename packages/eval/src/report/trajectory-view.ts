@@ -18,7 +18,7 @@ export interface ReportTrajectory {
   label?: string;
 }
 
-export interface ReportBlock {
+interface ReportBlock {
   kind: 'think' | 'call' | 'response' | 'forged' | 'answer' | 'text';
   tag: string;
   text: string;
@@ -31,7 +31,7 @@ const SHOWN_CHARACTERS = 8000;
  * Segments → blocks for reading. Lenient: an unclosed tag, and any tag that is no word of the format, is text. A tag
  * other than think, answer and response is a call if an observation follows its segment or it is search or code.
  */
-export function readableBlocks(segments: readonly TextSegment[]): ReportBlock[] {
+function readableBlocks(segments: readonly TextSegment[]): ReportBlock[] {
   return segments.flatMap((segment, i): ReportBlock[] => {
     const text = elide(segment.text);
     if (!segment.sampled) {
