@@ -1,6 +1,8 @@
 export { groupAdvantages } from './advantages.js';
 export type { AdvantageEstimator, GroupAdvantagesOptions } from './advantages.js';
 export type { Batch, DapoLossOptions, LossSpec } from './batch.js';
+export { callEfficiency } from './call-efficiency.js';
+export type { CallEfficiencyOptions } from './call-efficiency.js';
 export { collate, countSampled, selectRows } from './collate.js';
 export type { CollateOptions, CollateRow } from './collate.js';
 export { crossEntropyLoss, dapoLoss, dapoTokenLoss } from './dapo-loss.js';

@@ -1,0 +1,48 @@
+import { callEfficiency } from '@tapo/core';
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+
+it('among the right ones, fewer calls keep more of their advantage', () => {
+  //        right: 0 calls  2 calls  1 call   wrong: 0 calls
+  // factor        1        1 − 0.5  1 − 0.25        1
+  const shaped = callEfficiency([0.6, 0.6, 0.6, -1.8], {
+    correct: [true, true, true, false],
+    calls: [0, 2, 1, 0],
+    strength: 0.5,
+  });
+  [0.6, 0.3, 0.45, -1.8].forEach((expected, i) => expect(shaped[i]).toBeCloseTo(expected, 12));
+});
+
+it('does nothing where all right rollouts make the same calls, however few a wrong one makes', () => {
+  const options = { correct: [true, true, false], calls: [3, 3, 0], strength: 0.9 };
+  expect(callEfficiency([0.5, 0.5, -1], options)).toEqual([0.5, 0.5, -1]);
+});
+
+it('never changes a sign, never touches a wrong rollout, never makes an advantage larger', () => {
+  const member = fc.record({
+    advantage: fc.double({ min: -3, max: 3, noNaN: true }),
+    correct: fc.boolean(),
+    calls: fc.nat(8),
+  });
+  const strength = fc.double({ min: 0, max: 0.99, noNaN: true });
+  fc.assert(
+    fc.property(fc.array(member, { minLength: 1, maxLength: 12 }), strength, (group, value) => {
+      const advantages = group.map(({ advantage }) => advantage);
+      const shaped = callEfficiency(advantages, {
+        correct: group.map(({ correct }) => correct),
+        calls: group.map(({ calls }) => calls),
+        strength: value,
+      });
+      shaped.forEach((after, i) => {
+        const before = advantages[i] as number;
+        if (!group[i]?.correct) expect(after).toBe(before);
+        if (Math.abs(before) > 1e-300) expect(Math.sign(after)).toBe(Math.sign(before));
+        expect(Math.abs(after)).toBeLessThanOrEqual(Math.abs(before));
+      });
+    }),
+  );
+});
+
+it('refuses a strength that could flip a sign', () => {
+  expect(() => callEfficiency([1], { correct: [true], calls: [0], strength: 1 })).toThrow(/strength is 1, wanted/);
+});
