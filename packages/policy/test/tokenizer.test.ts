@@ -94,6 +94,26 @@ describe('decoding', () => {
     expect(bytes.eosTokenIds).toEqual([256]);
   });
 
+  it('cuts words at Unicode white space, as the Rust library does', () => {
+    // "  \ufeffa": U+FEFF is no white space (JavaScript's \s says it is), so the words are " ", " \ufeff", "a"; the merge of two
+    // spaces (ids of "Ġ Ġ") can therefore not happen. In "  a" the words are " " and " a"; in "   " all three are one word.
+    const files = byteLevelFiles();
+    const { model } = files.tokenizer;
+    const tokenizer = createTokenizer({
+      ...files,
+      tokenizer: { ...files.tokenizer, model: { ...model, vocab: { ...model.vocab, ĠĠ: 257 }, merges: ['Ġ Ġ'] } },
+    });
+    expect(tokenizer.encode('  \ufeffa')).toEqual([32, 32, 0xef, 0xbb, 0xbf, 97]);
+    expect(tokenizer.encode('  \u0085')).toEqual([257, 0xc2, 0x85]);
+  });
+
+  it('drops a character without token before merging, as the Rust library does', () => {
+    const files = byteLevelFiles();
+    const { '!': _, ...vocab } = files.tokenizer.model.vocab;
+    const model = { type: 'BPE', vocab: { ...vocab, '%)': 257 }, merges: ['% )'] };
+    expect(createTokenizer({ ...files, tokenizer: { ...files.tokenizer, model } }).encode('%!)')).toEqual([257]);
+  });
+
   it('never emits half a code point while streaming', () => {
     // 🦉 is F0 9F A6 89: three pushes without text, then the owl
     const decoder = createIncrementalDecoder(bytes);
