@@ -66,7 +66,7 @@ export async function createEngine(setup: EngineSetup): Promise<Engine> {
         ),
       ),
     statistics: async () => ({
-      compiledShapes: learner.compiledCount + decoder.compiledCount,
+      compilations: learner.compiledCount + decoder.compiledCount,
       cacheBytes: cache.bytes,
       step: store.step,
     }),

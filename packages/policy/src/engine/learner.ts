@@ -27,7 +27,7 @@ export interface LocalLearner {
   logprobs(batch: Batch): Promise<TokenOutputs>;
   forwardBackward(batch: Batch, loss: LossSpec): Promise<TokenOutputs & { loss: number }>;
   optimizerStep(options: AdamWOptions): { gradientNorm: number };
-  /** compiled input signatures alive */
+  /** input shapes compiled so far */
   readonly compiledCount: number;
 }
 

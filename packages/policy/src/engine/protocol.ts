@@ -39,8 +39,8 @@ export interface EngineMethods {
 }
 
 export interface EngineStatistics {
-  /** compiled input signatures alive */
-  compiledShapes: number;
+  /** input shapes compiled so far, those that made way for others included */
+  compilations: number;
   /** bytes allocated for keys and values */
   cacheBytes: number;
   /** optimizer steps done */

@@ -14,7 +14,7 @@ export interface RunOptions {
 
 export interface RunnableFunction {
   run(inputs: Record<string, HostTensor>, options?: RunOptions): Promise<Record<string, HostTensor>>;
-  /** input signatures compiled and kept at the moment; 0 where nothing is compiled */
+  /** input shapes compiled so far; 0 where nothing is compiled */
   readonly compiledCount: number;
   dispose(): Promise<void>;
 }

@@ -1,37 +1,32 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import {
-  characterTokenizer,
-  createLocalEngine,
-  createTokenizer,
-  initializeParameters,
-  parseModelConfig,
-  type LocalEngine,
-  type SampleRequest,
-} from '@tapo/policy';
+import { chooseBackend, createLocalEngine, type LocalEngine, type SampleRequest } from '@tapo/policy';
+import { tinyConfig, tinyParameters, tokenizer } from './fixtures.js';
 
-const tokenizer = createTokenizer(characterTokenizer({ tags: ['<answer>', '</answer>'] }));
-const config = parseModelConfig({
-  model_type: 'qwen2',
-  vocab_size: tokenizer.vocabSize,
-  hidden_size: 32,
-  intermediate_size: 48,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  tie_word_embeddings: true,
-});
-const parameters = initializeParameters(config, { seed: 3, linearStd: 'fan-in', embeddingStd: 0.3 });
+const config = tinyConfig();
+/** Nothing ends a sequence by chance. */
+const endless = { ...tokenizer, eosTokenIds: [] };
+const start = (options = {}): Promise<LocalEngine> =>
+  createLocalEngine({
+    config,
+    parameters: tinyParameters(config),
+    tokenizer: endless,
+    backend: 'compiled',
+    threads: 1,
+    ...options,
+  });
 
 function request(sequenceId: string, text: string, options: Partial<SampleRequest> = {}): SampleRequest {
   const tokens = tokenizer.encode(text);
   return { sequenceId, tokens, maxTokens: 12, stop: [], temperature: 1, topP: 1, topK: 0, seed: 5, ...options };
 }
 
-describe('a local engine', () => {
+describe('an engine in its worker', () => {
   let engine: LocalEngine;
   beforeAll(async () => {
-    engine = await createLocalEngine({ config, parameters, tokenizer, backend: 'compiled', threads: 1 });
+    engine = await start();
   });
   afterAll(() => engine.close());
 
@@ -41,25 +36,123 @@ describe('a local engine', () => {
     const other = await engine.policy.sample(request('c', 'hello', { seed: 6 }));
     expect(again).toEqual(first);
     expect(other.tokens).not.toEqual(first.tokens);
+    expect(first).toMatchObject({ stopReason: 'length' });
     expect(first.tokens).toHaveLength(12);
   });
 
-  it('learns a mapping', async () => {
+  it('stops after the token that completes a stop string', async () => {
+    // The same draws as without a stop string, up to the string.
+    const free = await engine.policy.sample(request('free', 'abc', { maxTokens: 40 }));
+    const text = tokenizer.decode(free.tokens);
+    const stop = text.slice(5, 8);
+    const stopped = await engine.policy.sample(request('stopped', 'abc', { maxTokens: 40, stop: ['not there', stop] }));
+    expect(stopped.stopReason).toBe('stop');
+    expect(tokenizer.decode(stopped.tokens)).toBe(text.slice(0, text.indexOf(stop) + stop.length));
+  });
+
+  it('stops after an end-of-sequence token', async () => {
+    const everyToken = { ...tokenizer, eosTokenIds: Array.from({ length: 90 }, (_, id) => id + 3) };
+    const other = await start({ tokenizer: everyToken });
+    const { tokens, stopReason } = await other.policy.sample(request('a', 'hello', { maxTokens: 100 }));
+    expect(stopReason).toBe('eos');
+    expect(everyToken.eosTokenIds).toContain(tokens.at(-1));
+    await other.close();
+  });
+
+  it('gives no tokens when none are asked for, or the model can take no more', async () => {
+    const none = { tokens: [], logprobs: [], stopReason: 'length' };
+    expect(await engine.policy.sample(request('none', 'abc', { maxTokens: 0 }))).toEqual(none);
+    const full = Array.from({ length: config.maxPositionEmbeddings }, () => 7);
+    expect(await engine.policy.sample(request('full', '', { tokens: full }))).toEqual(none);
+  });
+
+  it.each([
+    [{ tokens: [] }, 'it has no tokens'],
+    [{ tokens: [1, 5000] }, 'token 5000 is not in the model'],
+    [{ temperature: -1 }, 'temperature is -1'],
+    [{ topP: 0 }, 'topP is 0'],
+  ])('refuses %j', async (options, message) => {
+    await expect(engine.policy.sample(request('bad', 'a', options))).rejects.toThrow(message);
+  });
+
+  it('an aborted request is rejected at once, the others go on, the sequence can be continued', async () => {
+    const controller = new AbortController();
+    const other = engine.policy.sample(request('other', 'hello', { maxTokens: 300 }));
+    const long = request('long', 'hello', { maxTokens: 1500 });
+    const aborted = engine.policy.sample(long, { signal: controller.signal });
+    await sleep(20);
+    controller.abort(new Error('enough'));
+    await expect(aborted).rejects.toThrow('enough');
+    expect((await other).tokens).toHaveLength(300);
+    const short = await engine.policy.sample({ ...long, maxTokens: 12 });
+    expect(short.tokens).toEqual((await engine.policy.sample(request('fresh', 'hello'))).tokens);
+  });
+
+  it('the thread of the caller stays free while the engine computes', async () => {
+    const before = performance.now();
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    await engine.policy.sample(request('busy', 'hello', { maxTokens: 500 }));
+    clearInterval(timer);
+    // 1 ms timers fire less often than each ms; one third of the time is far more than a blocked thread would see.
+    expect(ticks).toBeGreaterThan((performance.now() - before) / 10);
+  });
+
+  it('samples from the newest weights after an optimizer step, without stale keys and values', async () => {
+    const one = await start();
+    const prompt = tokenizer.encode('once upon a time');
+    await one.policy.sample(request('kept', '', { tokens: prompt }));
     const inputs = Int32Array.from({ length: 64 }, (_, i) => 10 + (i % 20));
+    const mask = new Float32Array(64).fill(1);
     const batch = {
       rows: 4,
       length: 16,
       lengths: new Int32Array(4).fill(16),
       inputs,
-      targets: inputs.map((token) => token + 1),
-      lossMask: new Float32Array(64).fill(1),
-      weights: new Float32Array(64).fill(1 / 64),
+      targets: inputs.map((id) => id + 1),
     };
     const losses: number[] = [];
     for (let step = 0; step < 10; step++) {
-      losses.push((await engine.learner.forwardBackward(batch, { name: 'cross-entropy' })).loss);
-      await engine.learner.optimizerStep({ learningRate: 1e-2 });
+      const weights = mask.map(() => 1 / 64);
+      losses.push(
+        (await one.learner.forwardBackward({ ...batch, lossMask: mask, weights }, { name: 'cross-entropy' })).loss,
+      );
+      await one.learner.optimizerStep({ learningRate: 1e-2 });
     }
+    await one.learner.syncSampler();
     expect(losses.at(-1)).toBeLessThan((losses[0] as number) / 3);
+    const continued = await one.policy.sample(request('kept', '', { tokens: [...prompt, 15] }));
+    const two = await start({ parameters: await one.parameters() });
+    expect(await two.policy.sample(request('new', '', { tokens: [...prompt, 15] }))).toEqual(continued);
+    await Promise.all([one.close(), two.close()]);
+  });
+});
+
+describe('faults', () => {
+  it('closing rejects what is pending, and whatever is asked later', async () => {
+    const engine = await start();
+    const pending = engine.policy.sample(request('a', 'hello', { maxTokens: 1500 }));
+    const closed = engine.close();
+    await expect(pending).rejects.toThrow('the engine was closed');
+    await closed;
+    await expect(engine.learner.syncSampler()).rejects.toThrow('the engine was closed');
+    await engine.close();
+  });
+
+  it('a model and a tokenizer that disagree are refused before anything starts', async () => {
+    await expect(start({ config: tinyConfig({ vocab_size: 5000 }) })).rejects.toThrow('tokenizer and model disagree');
+  });
+
+  it('a backend that cannot be loaded says why', async () => {
+    await expect(start({ backend: 'tfjs-node' })).rejects.toThrow(
+      /backend "tfjs-node" cannot be used: @tensorflow\/tfjs-node is installed without/,
+    );
+  });
+
+  it('says which backend it chose and why the others were not', async () => {
+    const { backend, reason, rejected } = await chooseBackend();
+    expect(backend).toBe('compiled');
+    expect(reason).not.toBe('');
+    expect(rejected.map((each) => each.backend)).toEqual(['tfjs-node-gpu', 'tfjs-node', 'wasm', 'cpu']);
   });
 });
