@@ -9,6 +9,7 @@ export interface QuickstartOptions {
   seed?: number;
   steps?: number;
   model?: string;
+  backend?: string;
   /** the code interpreter */
   code?: ToolEntry;
 }
@@ -18,7 +19,7 @@ export const quickstartEvaluationProblems = 256;
 
 /** The recipe: what a tiny policy needs to learn to use its tools within minutes on two cores. */
 export function quickstartConfig(options: QuickstartOptions = {}): ResolvedConfig {
-  const { seed = 1, steps = 40, model = quickstartModel, code = 'python' } = options;
+  const { seed = 1, steps = 40, model = quickstartModel, backend = 'auto', code = 'python' } = options;
   return resolveConfig(
     {
       name: 'quickstart',
@@ -26,6 +27,7 @@ export function quickstartConfig(options: QuickstartOptions = {}): ResolvedConfi
       steps,
       model,
       tools: [{ name: 'search', documents: 'world', topK: 1 }, code],
+      engine: { backend },
       data: { train: 'world', evaluation: 'world', template: 'minimal', balanced: true, maxPromptTokens: 128 },
       rollout: {
         problemsPerStep: 16,

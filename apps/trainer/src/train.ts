@@ -1,5 +1,6 @@
 import {
   addDraw,
+  callEfficiency,
   collate,
   countSampled,
   dapoMetrics,
@@ -150,7 +151,11 @@ export async function train(config: ResolvedConfig, options: TrainOptions): Prom
 
   function withAdvantages({ problem, members }: JudgedRolloutGroup): TrainedGroup {
     const rewards = members.map(({ judgement }) => judgement.reward);
-    const advantages = groupAdvantages(rewards, { estimator: config.loss.advantages });
+    const advantages = callEfficiency(groupAdvantages(rewards, { estimator: config.loss.advantages }), {
+      correct: members.map(({ judgement }) => judgement.accurate),
+      calls: members.map(({ trajectory }) => trajectory.turns.reduce((sum, { calls }) => sum + calls.length, 0)),
+      strength: config.loss.callEfficiency,
+    });
     return { problem, members: members.map((member, i) => ({ ...member, advantage: advantages[i] as number })) };
   }
 

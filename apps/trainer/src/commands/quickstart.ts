@@ -33,6 +33,7 @@ export const quickstartCommand: Omit<Command, 'summary'> = {
       description: `run directory (default ${out}); an old one is replaced`,
     },
     model: { type: 'string', value: 'DIR', description: 'another cold start than the shipped one' },
+    backend: { type: 'string', value: 'NAME', description: 'compute engine, see tapo doctor (default auto)' },
     resume: { type: 'boolean', description: 'go on with an interrupted quickstart' },
   },
   details:
@@ -49,7 +50,8 @@ export const quickstartCommand: Omit<Command, 'summary'> = {
     const seed = stored?.seed ?? integerOption(input, 'seed') ?? 1;
     const steps = stored?.steps ?? integerOption(input, 'steps', 1) ?? 40;
     const model = textOption(input, 'model');
-    const config = quickstartConfig({ seed, steps, ...(model !== undefined && { model }) });
+    const backend = textOption(input, 'backend');
+    const config = quickstartConfig({ seed, steps, ...(model && { model }), ...(backend && { backend }) });
     if (!resume) await rm(path, { recursive: true, force: true });
 
     const started = performance.now();

@@ -78,6 +78,8 @@ const loss = type({
   dualClip: type('number > 1 | null').default(10),
   entropyCoefficient: 'number = 0',
   truncatedImportanceCap: type('number > 0 | null').default(null),
+  /** prefers fewer calls among the right rollouts of a group, see `callEfficiency` of @tapo/core; 0 = off */
+  callEfficiency: '0 <= number < 1 = 0',
 });
 
 const optimizer = type({
