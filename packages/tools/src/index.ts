@@ -4,3 +4,5 @@ export { closeTools, endRollout, statefulTool } from './lifetime.js';
 export type { StatefulTool } from './lifetime.js';
 export { ToolError } from './tool.js';
 export type { Tool, ToolContext, ToolStatus } from './tool.js';
+export { inputJsonSchema } from './input-json-schema.js';
+export type { JsonSchema } from './input-json-schema.js';
