@@ -36,3 +36,5 @@ export type {
 } from './engine/types.js';
 export { loadGguf } from './gguf/read.js';
 export type { GgufModel } from './gguf/read.js';
+export { downloadModel } from './hub.js';
+export type { DownloadModelOptions, DownloadProgress } from './hub.js';
