@@ -1,1 +1,11 @@
+export { defineConfig } from './config/schema.js';
+export type { Config, ResolvedConfig, ToolEntry } from './config/schema.js';
+export type { Engine } from './engine.js';
+export type { Judge, Judgement, JudgedRolloutGroup, JudgedTrajectory } from './judged-group.js';
 export type { ForwardBackwardResult, Learner, OptimizerStepOptions } from './learner.js';
+export type { RunDirectory } from './run-directory.js';
+export { openRunDirectory } from './run-directory.js';
+export type { StepMetrics } from './step-metrics.js';
+export { train } from './train.js';
+export type { TrainOptions, TrainResult } from './train.js';
+export type { TrajectoryRecord } from './trajectory-records.js';

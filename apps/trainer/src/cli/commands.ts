@@ -31,4 +31,24 @@ export const commands: Record<string, CommandEntry> = {
     summary: 'Call a tool once and print what a policy would read',
     load: async () => (await import('../commands/tool.js')).toolCommand,
   },
+  data: {
+    summary: 'Build, show and convert problems',
+    load: async () => (await import('../commands/data.js')).dataCommand,
+  },
+  init: {
+    summary: 'Write a config and a custom tool to start from',
+    load: async () => (await import('../commands/init.js')).initCommand,
+  },
+  verify: {
+    summary: 'Check this implementation against golden numbers',
+    load: async () => (await import('../commands/verify.js')).verifyCommand,
+  },
+  doctor: {
+    summary: 'Say what works on this machine and why',
+    load: async () => (await import('../commands/doctor.js')).doctorCommand,
+  },
+  'serve-code': {
+    summary: 'Serve the code sandbox over HTTP',
+    load: async () => (await import('../commands/serve-code.js')).serveCodeCommand,
+  },
 };

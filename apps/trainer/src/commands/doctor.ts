@@ -1,0 +1,57 @@
+import { chooseBackend } from '@tapo/policy';
+import { callTool, closeTools } from '@tapo/tools';
+import { availableParallelism, totalmem } from 'node:os';
+import colors from 'picocolors';
+import type { Command } from '../cli/command.js';
+import { openTools } from '../toolbox.js';
+
+export const doctorCommand: Omit<Command, 'summary'> = {
+  details:
+    'Which compute engine is chosen and why the others are not; whether the tools work. Exit code 1 if anything needed fails.',
+  async run() {
+    console.log(`node ${process.version} on ${process.platform}-${process.arch}`);
+    console.log(`${availableParallelism()} processors, ${(totalmem() / 2 ** 30).toFixed(1)} GiB of memory\n`);
+    const checks = [await checkBackend()];
+    console.log(`\n${colors.bold('tools')}`);
+    checks.push(await checkTool('search', 'area of Chad', 'Chad'));
+    checks.push(await checkTool('python', 'print(6 * 7)', '42'));
+    checks.push(await checkTool('javascript', 'console.log(6 * 7)', '42'));
+    const key = process.env['SERPER_API_KEY'] === undefined;
+    console.log(
+      `  ${(key ? colors.dim : colors.green)('serper'.padEnd(12))} ${key ? 'SERPER_API_KEY is not set' : 'key is set'}`,
+    );
+    return checks.every(Boolean) ? 0 : 1;
+  },
+};
+
+async function checkBackend(): Promise<boolean> {
+  console.log(colors.bold('compute engine'));
+  try {
+    const { backend, reason, rejected } = await chooseBackend();
+    console.log(`  ${colors.green(backend.padEnd(14))} ${reason}`);
+    for (const other of rejected) console.log(`  ${colors.dim(other.backend.padEnd(14))} ${other.reason}`);
+    return true;
+  } catch (error) {
+    console.log(`  ${colors.red('none')} ${(error as Error).message}`);
+    return false;
+  }
+}
+
+async function checkTool(name: string, input: string, wanted: string): Promise<boolean> {
+  const started = performance.now();
+  try {
+    const { tools } = await openTools([name]);
+    const [tool] = tools;
+    if (tool === undefined) return false;
+    const { observation } = await callTool(tool, input, { timeoutMs: 60_000 }).finally(() => closeTools(tools));
+    const works = observation.includes(wanted);
+    const time = `${(performance.now() - started).toFixed(0)} ms`;
+    console.log(
+      `  ${(works ? colors.green : colors.red)(name.padEnd(12))} ${works ? `works, first call ${time}` : observation}`,
+    );
+    return works;
+  } catch (error) {
+    console.log(`  ${colors.red(name.padEnd(12))} ${(error as Error).message}`);
+    return false;
+  }
+}
