@@ -14,7 +14,7 @@ export interface WorldCountry {
 }
 
 /** Accents are dropped, anything else outside printable ASCII too. */
-export function foldToAscii(text: string): string {
+function foldToAscii(text: string): string {
   return text
     .normalize('NFD')
     .replaceAll(/\p{M}/gu, '')
@@ -49,8 +49,8 @@ export interface AskedCountry extends WorldCountry {
   area: number;
 }
 
-export const maxNameLength = 18;
-export const maxCapitalLength = 16;
+const maxNameLength = 18;
+const maxCapitalLength = 16;
 
 /** The countries that problems are made of; the others only fill the search index. */
 export function askedCountries(): AskedCountry[] {
