@@ -39,7 +39,8 @@ export function quickstartConfig(options: QuickstartOptions = {}): ResolvedConfi
       },
       reward: { mode: 'strict', overlong: null },
       dynamicSampling: { maxDraws: 2 },
-      loss: { clipLow: 0.2, clipHigh: 0.28 },
+      // Free tools are called for everything; the paper's sums need no preference, single-digit ones do.
+      loss: { clipLow: 0.2, clipHigh: 0.28, callEfficiency: 0.7 },
       optimizer: {
         learningRate: 2e-4,
         warmupSteps: 5,

@@ -30,9 +30,9 @@ export type Behaviour =
 export type BehaviourWeights = Partial<Record<Behaviour, number>>;
 
 export const wrongBehaviours: Record<WorldSource, BehaviourWeights> = {
-  nq: { guess: 0.7, 'wrong-field': 0.3 },
-  calculator: { guess: 0.7, 'wrong-operator': 0.3 },
-  complex: { guess: 0.3, 'one-search': 0.2, 'mental-arithmetic': 0.25, 'wrong-operator': 0.15, 'wrong-order': 0.1 },
+  nq: { guess: 0.8, 'wrong-field': 0.2 },
+  calculator: { guess: 0.8, 'wrong-operator': 0.2 },
+  complex: { guess: 0.75, 'one-search': 0.08, 'mental-arithmetic': 0.08, 'wrong-operator': 0.05, 'wrong-order': 0.04 },
   // Mostly a needless call, seldom a wrong answer: what is to be learned here is to leave the tool alone.
   easy: { right: 0.2, guess: 0.2, 'needless-code': 0.6 },
 };
