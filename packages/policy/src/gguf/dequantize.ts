@@ -4,7 +4,7 @@
  */
 import { bfloat16ToFloat32, float16ToFloat32 } from '../half-precision.js';
 
-export interface BlockFormat {
+interface BlockFormat {
   /** bytes of one block */
   bytes: number;
   /** weights in one block */

@@ -5,7 +5,7 @@ import { inverseFrequencies, type RopeScaling } from '../rope.js';
 /** Keys of the file, for example `llama.block_count`. */
 export type GgufMetadata = Record<string, unknown>;
 
-export interface GgufConfigOptions {
+interface GgufConfigOptions {
   /** the file, for errors */
   source: string;
   /** rows of the embedding */
