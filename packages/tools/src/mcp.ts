@@ -1,1 +1,183 @@
-export {};
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import { ErrorCode, McpError, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
+import { adaptTool } from './foreign-tool.js';
+import type { JsonSchema } from './json-schema.js';
+import { field } from './shape.js';
+import { ToolError } from './tool.js';
+import type { Tool } from './tool.js';
+
+/** A server that is started as a process and speaks MCP over its standard input and output. */
+export interface McpCommand {
+  command: string;
+  args?: string[];
+  /** added to a few harmless variables (PATH, HOME, …); nothing else is inherited */
+  env?: Record<string, string>;
+  cwd?: string;
+}
+
+export interface FromMCPOptions {
+  /** names of the tools wanted; default all */
+  include?: readonly string[];
+  /** sent with every request to a URL, for example an authorization */
+  headers?: Record<string, string>;
+  connectTimeoutMs?: number;
+  /** where a process's standard error goes */
+  stderr?: 'ignore' | 'inherit';
+  /** called after the server has changed its list of tools */
+  onToolsChanged?: (tools: readonly Tool[]) => void;
+}
+
+export interface McpTools {
+  /** the current list; tools handed out before go on working as long as the server knows them */
+  readonly tools: readonly Tool[];
+  /** asks the server for its list */
+  refresh(): Promise<readonly Tool[]>;
+  /** ends the connection, and the process if one was started; closing any of the tools does the same */
+  close(): Promise<void>;
+}
+
+// the time limit of a call is the caller's signal; the SDK wants a number of its own
+const NO_LIMIT_MS = 2 ** 31 - 1;
+
+/**
+ * Tools of a Model Context Protocol server: a process, the URL of a server that speaks streamable HTTP, or a client that
+ * is connected already. `isError` becomes status `error`. A server that dies fails the calls that were under way and is
+ * started or connected again for the next one; a client that was handed in is left to its owner.
+ * @throws if the server cannot be reached or lacks a tool of `include`
+ */
+export async function fromMCP(
+  source: Client | McpCommand | URL | string,
+  { include, headers = {}, connectTimeoutMs = 30_000, stderr = 'ignore', onToolsChanged }: FromMCPOptions = {},
+): Promise<McpTools> {
+  let tools: readonly Tool[] = [];
+  let closed = false;
+  let connecting: Promise<Client> | undefined;
+
+  const connect = async (): Promise<Client> => {
+    if (source instanceof Client) return source;
+    const client = new Client({ name: 'tapo', version: '0.0.0' });
+    client.onclose = () => (connecting = undefined);
+    client.setNotificationHandler(ToolListChangedNotificationSchema, async () => {
+      onToolsChanged?.(await refresh());
+    });
+    await client.connect(transportTo(source, headers, stderr), { timeout: connectTimeoutMs });
+    return client;
+  };
+  // connecting twice does no harm, and a server that is just being started again needs a moment
+  const connectPatiently = async (): Promise<Client> => {
+    for (const waitMs of [100, 400]) {
+      try {
+        return await connect();
+      } catch {
+        await sleep(waitMs);
+      }
+    }
+    return connect();
+  };
+  const connected = (): Promise<Client> => {
+    if (closed) throw new ToolError('error', 'The connection to the MCP server is closed.');
+    connecting ??= connectPatiently().catch((error: unknown) => {
+      connecting = undefined;
+      throw new ToolError('error', `The MCP server cannot be reached: ${messageOf(error)}`, { cause: error });
+    });
+    return connecting;
+  };
+  const drop = async (client: Client): Promise<void> => {
+    connecting = undefined;
+    if (!(source instanceof Client)) await client.close().catch(() => {});
+  };
+  const close = async (): Promise<void> => {
+    if (closed) return;
+    closed = true;
+    const client = await connecting?.catch(() => undefined);
+    if (client) await drop(client);
+  };
+
+  const call = async (name: string, input: unknown, signal: AbortSignal): Promise<unknown> => {
+    for (let attempt = 0; ; attempt++) {
+      const client = await connected();
+      try {
+        const request = { name, arguments: input as Record<string, unknown> };
+        return await client.callTool(request, undefined, { signal, timeout: NO_LIMIT_MS });
+      } catch (error) {
+        signal.throwIfAborted();
+        const code = field(error, 'code');
+        if (error instanceof McpError && code !== ErrorCode.ConnectionClosed) throw error;
+        await drop(client);
+        // the server does not know the session any more, so it has not run the call: begin a new session
+        if (code === 404 && attempt === 0 && !(source instanceof Client)) continue;
+        throw new ToolError('error', `The MCP server went away during the call: ${messageOf(error)}`, { cause: error });
+      }
+    }
+  };
+
+  const refresh = async (): Promise<readonly Tool[]> => {
+    const client = await connected();
+    const listed = [];
+    let cursor: string | undefined;
+    do {
+      const page = await client.listTools({ cursor }, { timeout: connectTimeoutMs });
+      listed.push(...page.tools);
+      cursor = page.nextCursor;
+    } while (cursor);
+    tools = listed
+      .filter(({ name }) => !include || include.includes(name))
+      .map(({ name, description, inputSchema }) =>
+        adaptTool({
+          name,
+          description,
+          schema: inputSchema as JsonSchema,
+          execute: async (input, { signal }) => resultText(await call(name, input, signal)),
+          close,
+        }),
+      );
+    return tools;
+  };
+
+  try {
+    await refresh();
+    const missing = include?.find((name) => !tools.some((tool) => tool.name === name));
+    if (missing !== undefined) throw new Error(`fromMCP: the server has no tool "${missing}"`);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    get tools() {
+      return tools;
+    },
+    refresh,
+    close,
+  };
+}
+
+function transportTo(source: McpCommand | URL | string, headers: Record<string, string>, stderr: 'ignore' | 'inherit') {
+  if (typeof source === 'object' && 'command' in source) return new StdioClientTransport({ ...source, stderr });
+  // its optional `sessionId` is not declared as the interface has it
+  return new StreamableHTTPClientTransport(new URL(source), { requestInit: { headers } }) as Transport;
+}
+
+/** Text blocks as they are, others by kind; structured content counts where there is no text. */
+function resultText(result: unknown): string | undefined {
+  const content = field(result, 'content');
+  const structured = field(result, 'structuredContent');
+  const blocks = Array.isArray(content) ? content : [];
+  const text = blocks.map(blockText).join('\n') || (structured === undefined ? '' : JSON.stringify(structured));
+  if (field(result, 'isError') === true) throw new ToolError('error', text || 'The tool failed.');
+  return text || undefined;
+}
+
+function blockText(block: unknown): string {
+  const text = field(block, 'text') ?? field(field(block, 'resource'), 'text');
+  if (typeof text === 'string') return text;
+  const what = field(block, 'uri') ?? field(field(block, 'resource'), 'uri') ?? field(block, 'mimeType') ?? '';
+  return `[${String(field(block, 'type'))} ${String(what)}]`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
