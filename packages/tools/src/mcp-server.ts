@@ -62,6 +62,7 @@ export async function serveMCPOverStdio(tools: readonly Tool[], options: ToMCPSe
   const server = toMCPServer(tools, options);
   const endRolloutOnClose = server.onclose;
   const closed = new Promise<void>((resolve) => {
+    // oxlint-disable-next-line unicorn/prefer-add-event-listener -- the SDK's server is no EventTarget
     server.onclose = () => {
       endRolloutOnClose?.();
       resolve();

@@ -56,15 +56,22 @@ export async function fromMCP(
   let tools: readonly Tool[] = [];
   let closed = false;
   let connecting: Promise<Client> | undefined;
+  let current: Client | undefined;
 
+  /** so that the next call connects anew; a client that has been replaced is of no interest any more */
+  const forget = (client: Client): void => {
+    if (client === current) connecting = current = undefined;
+  };
   const connect = async (): Promise<Client> => {
     if (source instanceof Client) return source;
     const client = new Client({ name: 'tapo', version: '0.0.0' });
-    client.onclose = () => (connecting = undefined);
+    // oxlint-disable-next-line unicorn/prefer-add-event-listener -- the SDK's client is no EventTarget
+    client.onclose = () => forget(client);
     client.setNotificationHandler(ToolListChangedNotificationSchema, async () => {
       onToolsChanged?.(await refresh());
     });
     await client.connect(transportTo(source, headers, stderr), { timeout: connectTimeoutMs });
+    current = client;
     return client;
   };
   // connecting twice does no harm, and a server that is just being started again needs a moment
@@ -87,7 +94,7 @@ export async function fromMCP(
     return connecting;
   };
   const drop = async (client: Client): Promise<void> => {
-    connecting = undefined;
+    forget(client);
     if (!(source instanceof Client)) await client.close().catch(() => {});
   };
   const close = async (): Promise<void> => {

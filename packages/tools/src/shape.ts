@@ -20,3 +20,11 @@ export function wrongShape(service: string, wanted: string, got: unknown): ToolE
   const shown = JSON.stringify(got) ?? String(got);
   return new ToolError('error', `${service} answered with a wrong shape: wanted ${wanted}, got ${shown.slice(0, 80)}.`);
 }
+
+const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'", '#x27': "'", nbsp: ' ' };
+
+/** Text of a snippet in which a service marks words with tags and escapes characters. */
+export function plainText(html: string): string {
+  const untagged = html.replaceAll(/<\/?[a-z][^<>]*>/gi, '');
+  return untagged.replaceAll(/&(#?\w+);/g, (entity, name: string) => ENTITIES[name.toLowerCase()] ?? entity);
+}
