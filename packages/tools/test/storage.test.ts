@@ -1,0 +1,113 @@
+import { execFile, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { callTool } from '@tapo/tools';
+import { cached } from '@tapo/tools/cache';
+import type { CacheCounts } from '@tapo/tools/cache';
+import { createSearch } from '@tapo/tools/search';
+import { storageStore } from '@tapo/tools/storage';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openStorage, repeatedQueries } from './helpers/open-storage.js';
+
+const process_ = [
+  '--import',
+  'tsx',
+  '--conditions=tapo-source',
+  fileURLToPath(new URL('./helpers/cache-process.ts', import.meta.url)),
+];
+const run = async (driver: string, location: string) => {
+  const { stdout } = await promisify(execFile)(process.execPath, [...process_, driver, location]);
+  return JSON.parse(stdout) as CacheCounts & { wrong: number };
+};
+
+let directory: string;
+let redis: { port: number; close: () => void } | undefined;
+const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'tapo-storage-'));
+  if (hasRedis) redis = await startRedis();
+});
+afterAll(async () => {
+  redis?.close();
+  await rm(directory, { recursive: true });
+});
+
+async function startRedis() {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  const server = spawn('redis-server', ['--port', String(port), '--save', '', '--dir', directory]);
+  while (!String((await once(server.stdout, 'data'))[0]).includes('Ready to accept')) continue;
+  return { port, close: () => server.kill() };
+}
+
+const drivers = ['directory', 'sqlite', ...(hasRedis ? ['redis'] : [])];
+describe.each(drivers)('a cache in %s', (driver) => {
+  let places = 0;
+  const place = () => {
+    places += 1;
+    return driver === 'redis' ? `${redis!.port}/place-${places}` : join(directory, `${driver}-${places}`);
+  };
+
+  it('is shared by processes, one after the other and at the same time', { timeout: 60_000 }, async () => {
+    const location = place();
+    const [a, b] = await Promise.all([run(driver, location), run(driver, location)]);
+    const later = await run(driver, location);
+    for (const { wrong, storeErrors } of [a, b, later]) expect([wrong, storeErrors]).toEqual([0, 0]);
+    // 300 queries each; what one has asked the other need not ask, but for those asked at the same moment
+    const different = new Set(repeatedQueries()).size;
+    expect(a.externalQueries + b.externalQueries).toBeGreaterThanOrEqual(different);
+    expect(a.externalQueries + b.externalQueries).toBeLessThan(2 * different);
+    expect(later).toMatchObject({ exact: 300, miss: 0, externalQueries: 0 });
+  });
+
+  it('holds no broken entry after a process was killed while writing', { timeout: 60_000 }, async () => {
+    const location = place();
+    for (let round = 0; round < 2; round++) {
+      const child = spawn(process.execPath, [...process_, driver, location, String(round * 100_000), 'fill']);
+      await once(child.stdout, 'data');
+      await new Promise((resolve) => setTimeout(resolve, 150 + 50 * round));
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+    const inner = createSearch({ documents: [] });
+    const tool = cached(
+      { ...inner, execute: async (query) => [{ title: query, text: 'anew' }] },
+      { store: storageStore(await openStorage(driver, location)) },
+    );
+    const context = { toolCallId: 'c', rolloutId: 'r', signal: new AbortController().signal };
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < 100; i++) {
+        const query = `country number ${round * 100_000 + i} of the world`;
+        const [hit] = await tool.execute(query, context);
+        expect(hit?.title).toBe(query);
+        expect(['x'.repeat(20_000), 'anew']).toContain(hit?.text);
+      }
+    }
+    expect(tool.counts().exact).toBeGreaterThan(0);
+    expect(tool.counts().storeErrors).toBe(0);
+    await tool.close?.();
+  });
+});
+
+it('half an entry is a miss', async () => {
+  const location = join(directory, 'half');
+  const ask = async () => {
+    const documents = [{ title: 'Chad', text: 'Chad lies in Africa.' }];
+    const tool = cached(createSearch({ documents }), { store: storageStore(await openStorage('directory', location)) });
+    expect((await callTool(tool, 'Chad')).observation).toBe('Doc 1: Chad lies in Africa.');
+    return tool.counts();
+  };
+  expect(await ask()).toMatchObject({ miss: 1 });
+  expect(await ask()).toMatchObject({ exact: 1 });
+  for (const file of await readdir(location)) await writeFile(join(location, file), '{"query":"Chad","hits":[{"ti');
+  expect(await ask()).toMatchObject({ miss: 1, storeErrors: 0 });
+  expect(await ask()).toMatchObject({ exact: 1 });
+});
