@@ -6,7 +6,10 @@ import type { CachePool, KvCacheMemory, NewEntries } from './kv-cache.js';
 import type { ParameterStore } from './parameter-store.js';
 import { floats, ints, type HostTensor, type RunnableFunction, type Runner, type TensorFunction } from './runner.js';
 
-/** One decoding step over rows of a block: token and cached length of each → logits `[rows, V]` and the new cache entries. */
+/**
+ * One decoding step over rows of a block: token and cached length of each → logits `[rows, V]` and the new cache entries,
+ * both valid until the next step.
+ */
 export interface Decoder {
   /**
    * @param rows number of leading rows of the block to compute; padded up to a size that is compiled
@@ -31,10 +34,10 @@ export interface DecoderOptions {
 }
 
 /**
- * Fewest rows of a step. ONNX Runtime's matrix kernels give a row the same bits among any number of rows above one, and
- * others when it is alone.
+ * Numbers of rows a step is compiled for. Not one: ONNX Runtime's matrix kernels give a row the same bits among any number
+ * of rows above one, and other bits when it is alone.
  */
-const MIN_ROWS = 4;
+const ROWS = [4, 16, 32, 64, 128, 256];
 
 export function createDecoder(
   store: ParameterStore,
@@ -59,11 +62,23 @@ export function createDecoder(
     return outputs;
   };
   let prepared: RunnableFunction | undefined;
-  const paddedRows = (rows: number) => {
-    let size = MIN_ROWS;
-    while (size < rows) size *= 2;
-    return Math.min(size, Math.max(maxRows, MIN_ROWS));
-  };
+  const paddedRows = (rows: number) => Math.min(maxRows, ROWS.find((size) => size >= rows) ?? maxRows);
+
+  /** Results of a number of rows; each step overwrites those of the step before. */
+  const outputsBySize = new Map<number, Record<string, HostTensor>>();
+  function outputsFor(rows: number): Record<string, HostTensor> {
+    const known = outputsBySize.get(rows);
+    if (known) return known;
+    const { vocabSize, numKeyValueHeads, headDim } = config;
+    const zeros = (...shape: number[]) => floats(new Float32Array(shape.reduce((a, b) => a * b)), shape);
+    const made: Record<string, HostTensor> = { logits: zeros(rows, vocabSize) };
+    for (const l of layers) {
+      made[`newKeys/${l}`] = zeros(rows, numKeyValueHeads, 1, headDim);
+      made[`newValues/${l}`] = zeros(rows, numKeyValueHeads, 1, headDim);
+    }
+    outputsBySize.set(rows, made);
+    return made;
+  }
 
   return {
     paddedRows,
@@ -91,7 +106,7 @@ export function createDecoder(
         inputs[`keys/${l}`] = floats(keys[l] as Float32Array, shape);
         inputs[`values/${l}`] = floats(values[l] as Float32Array, shape);
       }
-      const results = await prepared.run(inputs);
+      const results = await prepared.run(inputs, { outputs: outputsFor(size) });
       const data = (name: string) => results[name]!.data as Float32Array;
       return {
         logits: data('logits'),

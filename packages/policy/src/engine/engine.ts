@@ -4,6 +4,7 @@ import { loadCheckpoint, saveCheckpoint } from './checkpoint.js';
 import { createDecoder } from './decoder.js';
 import { createKvCache } from './kv-cache.js';
 import { createLocalLearner } from './learner.js';
+import { cacheGeometry } from './memory-budget.js';
 import { createParameterStore } from './parameter-store.js';
 import { createSampler } from './sampler.js';
 import type { Sequence } from './sequences.js';
@@ -22,8 +23,7 @@ export async function createEngine(setup: EngineSetup): Promise<Engine> {
   const store = createParameterStore(setup.parameters);
   const learner = createLocalLearner(store, config, runner, { microBatchTokens, compiledShapes });
   const decoder = createDecoder(store, config, runner, { maxRows, compiledShapes });
-  const geometry = { layers: config.numHiddenLayers, heads: config.numKeyValueHeads, headDim: config.headDim };
-  const cache = createKvCache<Sequence>(geometry, { maxBytes: maxCacheBytes, rowsPerBlock: maxRows });
+  const cache = createKvCache<Sequence>(cacheGeometry(config), { maxBytes: maxCacheBytes, rowsPerBlock: maxRows });
   let matchers = stopMatchers([]);
   const sampler = createSampler(decoder, cache, {
     vocabSize: config.vocabSize,
@@ -68,6 +68,7 @@ export async function createEngine(setup: EngineSetup): Promise<Engine> {
     statistics: async () => ({
       compilations: learner.compiledCount + decoder.compiledCount,
       cacheBytes: cache.bytes,
+      evictions: sampler.evictions,
       step: store.step,
     }),
     close: async () => undefined,

@@ -4,7 +4,8 @@
  * every layer, one tensor of keys and one of values, `[rowsPerBlock, K, capacity, d]`. Occupied rows are dense: the last
  * row moves into a hole. A run over the first n rows of a block needs no copy, since rows are outermost.
  */
-import { nextCapacity } from './ladder.js';
+import { cacheCapacity } from './ladder.js';
+import { positionBytes } from './memory-budget.js';
 
 export interface KvGeometry {
   layers: number;
@@ -53,7 +54,7 @@ export function createKvCache<Owner extends { cached: number }>(
   const { layers, heads, headDim } = geometry;
   const pools = new Map<number, CachePool<Owner>>();
   let bytes = 0;
-  const blockBytes = (capacity: number) => 2 * layers * rowsPerBlock * heads * capacity * headDim * 4;
+  const blockBytes = (capacity: number) => rowsPerBlock * capacity * positionBytes(geometry);
 
   function pool(capacity: number): CachePool<Owner> {
     let found = pools.get(capacity);
@@ -131,7 +132,7 @@ export function createKvCache<Owner extends { cached: number }>(
     copyPositions,
     /** Moves a row to the next capacity; `undefined` (and no change) when there is no room. */
     grow(row: CacheRow<Owner>): CacheRow<Owner> | undefined {
-      const larger = place(row.owner, nextCapacity(row.pool.capacity));
+      const larger = place(row.owner, cacheCapacity(row.pool.capacity + 1));
       if (!larger) return undefined;
       copyPositions(row, larger, row.owner.cached);
       remove(row);

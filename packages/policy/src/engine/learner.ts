@@ -12,9 +12,9 @@ import { floats, ints, type HostTensor, type RunnableFunction, type Runner, type
 
 export interface LearnerOptions {
   /** padded positions computed at once: bounds the memory of a step */
-  microBatchTokens?: number;
+  microBatchTokens: number;
   /** compiled shapes kept per function */
-  compiledShapes?: number;
+  compiledShapes: number;
 }
 
 export interface TokenOutputs {
@@ -42,7 +42,7 @@ export function createLocalLearner(
   store: ParameterStore,
   config: ModelConfig,
   runner: Runner,
-  { microBatchTokens = 4096, compiledShapes = 32 }: LearnerOptions = {},
+  { microBatchTokens, compiledShapes }: LearnerOptions,
 ): LocalLearner {
   const prefixed = (prefix: string, tensors: Record<string, HostTensor>) =>
     Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [prefix + name, tensor]));

@@ -5,6 +5,7 @@ import type { ModelConfig } from '../config.js';
 import { parameterCount, type HostParameters } from '../parameters.js';
 import { checkVocabulary } from '../tokenizer.js';
 import { chooseBackend, type BackendChoice, type BackendName } from './backend.js';
+import { memoryBudget, type MemoryBudget } from './memory-budget.js';
 import type { EngineStatistics } from './protocol.js';
 import type { EngineTokenizer, LocalLearner, LocalPolicy } from './types.js';
 import { startWorker } from './worker-client.js';
@@ -17,11 +18,14 @@ export interface LocalEngineOptions<T extends EngineTokenizer = EngineTokenizer>
   backend?: 'auto' | BackendName;
   /** threads of one matrix operation */
   threads?: number;
-  /** padded positions of a micro-batch: bounds the memory of `logprobs` and `forwardBackward` */
+  /** padded positions of a micro-batch: bounds the memory of `logprobs` and `forwardBackward`. Default: from the model's size */
   microBatchTokens?: number;
-  /** memory of the sampler's KV cache; sequences that wait for a tool are dropped first, and fed again when they go on */
+  /**
+   * Memory of the sampler's KV cache; sequences that wait for a tool are dropped first, and fed again when they go on.
+   * Default: up to a quarter of the machine's
+   */
   maxCacheBytes?: number;
-  /** rows decoded at once */
+  /** rows decoded at once, at least 4. Default: 64, less for large models */
   maxRows?: number;
   /** compiled shapes kept per function (least recently used go) */
   compiledShapes?: number;
@@ -58,12 +62,16 @@ export async function createLocalEngine<T extends EngineTokenizer>({
   tokenizer,
   backend = 'auto',
   threads = Math.min(8, availableParallelism()),
-  microBatchTokens = 4096,
-  maxCacheBytes = 2 ** 30,
-  maxRows = 32,
   compiledShapes = 32,
+  ...budget
 }: LocalEngineOptions<T>): Promise<LocalEngine<T>> {
   checkVocabulary(tokenizer, config);
+  const { microBatchTokens, maxCacheBytes, maxRows } = {
+    ...memoryBudget(config),
+    ...withoutUndefined(budget),
+  } as MemoryBudget;
+  if (maxRows < 4)
+    throw new Error(`maxRows is ${maxRows}, wanted at least 4: a row's bits depend on its company below 2`);
   const choice = await chooseBackend({ backend });
   const worker = await startWorker({
     config,
@@ -111,4 +119,8 @@ export async function createLocalEngine<T extends EngineTokenizer>({
     statistics: () => worker.call('statistics', []),
     close,
   };
+}
+
+function withoutUndefined<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

@@ -43,6 +43,8 @@ export interface EngineStatistics {
   compilations: number;
   /** bytes allocated for keys and values */
   cacheBytes: number;
+  /** sequences whose keys and values were dropped for want of memory, and computed again */
+  evictions: number;
   /** optimizer steps done */
   step: number;
 }

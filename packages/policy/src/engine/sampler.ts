@@ -23,6 +23,8 @@ export interface LocalSampler {
   release(sequenceId: string): void;
   /** forgets all cached keys and values; sequences in flight feed theirs again */
   dropCaches(): void;
+  /** sequences that had to be fed again for want of memory */
+  readonly evictions: number;
 }
 
 export interface SamplerOptions {
@@ -130,6 +132,9 @@ export function createSampler(
   }
 
   return {
+    get evictions() {
+      return sequences.evictions;
+    },
     async sample(options, signal) {
       signal?.throwIfAborted();
       check(options);

@@ -1,6 +1,6 @@
 /** Which sequences there are, which of them have a place in the cache, and who has to make room. */
 import type { CacheRow, KvCacheMemory } from './kv-cache.js';
-import { paddedLength } from './ladder.js';
+import { cacheCapacity } from './ladder.js';
 import type { StopMatcher } from './stop-strings.js';
 import type { SampleRequest, SampleResult } from './types.js';
 
@@ -37,6 +37,7 @@ export function createSequences(cache: KvCacheMemory<Sequence>) {
   /** have a request; in order of arrival */
   const active = new Set<Sequence>();
   let clock = 0;
+  let evictions = 0;
 
   function forgetRow(sequence: Sequence): void {
     if (sequence.row) cache.remove(sequence.row);
@@ -60,6 +61,7 @@ export function createSequences(cache: KvCacheMemory<Sequence>) {
       result = action();
       if (result !== undefined) return result;
       forgetRow(other);
+      evictions++;
       cache.trim();
     }
     return action();
@@ -69,7 +71,7 @@ export function createSequences(cache: KvCacheMemory<Sequence>) {
   function ensureRow(sequence: Sequence): boolean {
     const { row, cached } = sequence;
     if (row && cached < row.pool.capacity) return true;
-    const capacity = paddedLength(cached + 1);
+    const capacity = cacheCapacity(cached + 1);
     const found = makingRoom(sequence, () => (row ? cache.grow(row) : cache.place(sequence, capacity)));
     if (found) sequence.row = found;
     return found !== undefined;
@@ -96,7 +98,7 @@ export function createSequences(cache: KvCacheMemory<Sequence>) {
     if (!available && from.request) return false;
     sequence.prefix = undefined;
     if (!available) return true;
-    const row = makingRoom(sequence, () => cache.place(sequence, paddedLength(positions + 1)));
+    const row = makingRoom(sequence, () => cache.place(sequence, cacheCapacity(positions + 1)));
     if (!row) return true;
     sequence.row = row;
     // Making room may have dropped the giver.
@@ -111,7 +113,7 @@ export function createSequences(cache: KvCacheMemory<Sequence>) {
     const megabytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
     return new Error(
       `the KV cache is too small for a sequence of ${tokens.length} tokens: position ${cached} needs a block of ` +
-        `${megabytes(cache.blockBytes(paddedLength(cached + 1)))}, maxCacheBytes is ${megabytes(cache.maxBytes)}; raise it, or lower maxRows`,
+        `${megabytes(cache.blockBytes(cacheCapacity(cached + 1)))}, maxCacheBytes is ${megabytes(cache.maxBytes)}; raise it, or lower maxRows`,
     );
   }
 
@@ -119,6 +121,10 @@ export function createSequences(cache: KvCacheMemory<Sequence>) {
     get: (id: string) => byId.get(id),
     all: (): Iterable<Sequence> => byId.values(),
     active: (): Sequence[] => [...active],
+    /** sequences that lost their cached positions to make room */
+    get evictions() {
+      return evictions;
+    },
 
     /** Finds or makes the sequence; what is cached of a different continuation is given up. */
     enter(id: string, tokens: readonly number[], request: ActiveRequest): Sequence {

@@ -1,0 +1,46 @@
+/** Defaults that follow from a model's size and the machine's memory. */
+import { totalmem } from 'node:os';
+
+import type { ModelConfig } from '../config.js';
+import type { KvGeometry } from './kv-cache.js';
+
+export interface MemoryBudget {
+  /** padded positions of a micro-batch */
+  microBatchTokens: number;
+  /** bytes of the sampler's KV cache */
+  maxCacheBytes: number;
+  /** rows decoded at once */
+  maxRows: number;
+}
+
+/** Larger micro-batches were not faster (tiny models, one and two threads), only larger. */
+const MOST_TOKENS = 2048;
+/** More rows at once spread the fixed cost of a step (0.25 of 0.5 ms at 32 rows); beyond 64 hardly any of it is left. */
+const MOST_ROWS = 64;
+/** Length of sequence that a full block of rows should still have room for. */
+const USUAL_POSITIONS = 1024;
+
+export function memoryBudget(config: ModelConfig, memoryBytes: number = totalmem()): MemoryBudget {
+  const maxCacheBytes = Math.floor(memoryBytes / 4);
+  const rowBytes = positionBytes(cacheGeometry(config)) * USUAL_POSITIONS;
+  let maxRows = MOST_ROWS;
+  while (maxRows > 4 && maxRows * rowBytes > maxCacheBytes / 2) maxRows /= 2;
+  const tokens = Math.floor(memoryBytes / 16 / activationBytes(config));
+  return { maxCacheBytes, maxRows, microBatchTokens: Math.max(32, Math.min(MOST_TOKENS, tokens)) };
+}
+
+export function cacheGeometry({ numHiddenLayers, numKeyValueHeads, headDim }: ModelConfig): KvGeometry {
+  return { layers: numHiddenLayers, heads: numKeyValueHeads, headDim };
+}
+
+/** Bytes of keys and values of one position. */
+export function positionBytes({ layers, heads, headDim }: KvGeometry): number {
+  return 2 * layers * heads * headDim * 4;
+}
+
+/** Rough bytes per position that a backward pass keeps: what each layer's operations put out, scores over 256 positions, and the logits. */
+function activationBytes(config: ModelConfig): number {
+  const { numHiddenLayers, hiddenSize, intermediateSize, numAttentionHeads, headDim, vocabSize } = config;
+  const layer = 8 * hiddenSize + 8 * numAttentionHeads * headDim + 5 * intermediateSize + 3 * numAttentionHeads * 256;
+  return 4 * (numHiddenLayers * layer + 4 * vocabSize);
+}
