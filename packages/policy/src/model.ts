@@ -12,6 +12,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { ModelConfig } from './config.js';
 import { loraDelta, type Lora } from './lora.js';
 import { inverseFrequencies } from './rope.js';
+import { selectedLogprobs, type SelectedLogprobsOptions } from './selected-logprobs.js';
 
 /** Parameters by Hugging Face weight name, for example `model.layers.0.self_attn.q_proj.weight`. */
 export type ModelParameters = Record<string, tf.Tensor>;
@@ -63,13 +64,12 @@ export function forward(
 
 /** `logits [B, T, V]` of hidden states `[B, T, D]`. */
 export function logits(parameters: ModelParameters, hidden: tf.Tensor, config: ModelConfig): tf.Tensor {
-  const head = config.tieWordEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
-  return linear(hidden, parameter(parameters, head));
+  return linear(hidden, outputHead(parameters, config));
 }
 
 /**
  * Teacher-forced log-probability (natural log) of `targets` and entropy (nats) of the distribution they were taken from,
- * both `[B, T]`. The entropy carries a gradient.
+ * both `[B, T]`. All logits never exist at one time where the vocabulary is large: see `selectedLogprobs`.
  * @param targets int32 `[B, T]`: the token that follows each position
  */
 export function tokenLogprobs(
@@ -77,16 +77,14 @@ export function tokenLogprobs(
   inputs: ModelInputs,
   targets: tf.Tensor,
   config: ModelConfig,
-  { temperature = 1, ...options }: ForwardOptions & { temperature?: number } = {},
+  { lora, ...options }: ForwardOptions & SelectedLogprobsOptions = {},
 ): { logprobs: tf.Tensor2D; entropies: tf.Tensor2D } {
-  const raw = logits(parameters, forward(parameters, inputs, config, options), config); // [B, T, V]
-  const scores = temperature === 1 ? raw : tf.div(raw, temperature);
-  const all = tf.logSoftmax(scores); // [B, T, V]
-  const selected = tf.oneHot(tf.cast(targets, 'int32'), config.vocabSize, 1, 0, 'float32');
-  return {
-    logprobs: tf.sum(tf.mul(all, selected), -1),
-    entropies: tf.neg(tf.sum<tf.Tensor2D>(tf.mul(tf.exp(all), all), -1)),
-  };
+  const hidden = forward(parameters, inputs, config, { lora });
+  const [batch, length, width] = hidden.shape;
+  const rows: tf.Tensor2D = tf.reshape(hidden, [batch * length, width]);
+  const flat: tf.Tensor1D = tf.reshape(targets, [batch * length]);
+  const { logprobs, entropies } = selectedLogprobs(rows, outputHead(parameters, config), flat, options);
+  return { logprobs: tf.reshape(logprobs, [batch, length]), entropies: tf.reshape(entropies, [batch, length]) };
 }
 
 /**
@@ -272,6 +270,12 @@ function causalMask(length: number, segments?: tf.Tensor): tf.Tensor {
 /** true → 0, false → −1e9. */
 function additive(allowed: tf.Tensor): tf.Tensor {
   return tf.mul(tf.sub(tf.cast(allowed, 'float32'), 1), 1e9);
+}
+
+/** `[V, D]`: what turns hidden states into logits. */
+function outputHead(parameters: ModelParameters, config: ModelConfig): tf.Tensor2D {
+  const name = config.tieWordEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
+  return parameter(parameters, name) as tf.Tensor2D;
 }
 
 function parameter(parameters: ModelParameters, name: string): tf.Tensor {
