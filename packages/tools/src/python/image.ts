@@ -22,6 +22,7 @@ export interface ImageOptions {
   memoryLimitBytes: number;
   fileLimitBytes: number;
   cacheDirectory: string;
+  signal: AbortSignal;
 }
 
 /** The one Pyodide build whose imports were gone through one by one. */
@@ -32,7 +33,7 @@ const PYODIDE = {
 };
 
 /** Finds the image in the cache or builds it. */
-export async function loadImage({ cacheDirectory, ...limits }: ImageOptions): Promise<Image> {
+export async function loadImage({ cacheDirectory, signal, ...limits }: ImageOptions): Promise<Image> {
   const pyodide = await realpath(dirname(createRequire(import.meta.url).resolve('pyodide')));
   const [wasm, stdlib] = await Promise.all([
     checkedFile(pyodide, 'pyodide.asm.wasm'),
@@ -47,7 +48,7 @@ export async function loadImage({ cacheDirectory, ...limits }: ImageOptions): Pr
   const directory = await realpath(parent).then((path) => join(path, name));
   if (!(await isIntact(directory))) {
     const config: WorkerConfig = { mode: 'build', wasm, stdlib, outputLength: 0, ...limits };
-    await writeImage(directory, await runBuilder(config, [pyodide]));
+    await writeImage(directory, await runBuilder(config, [pyodide], signal));
   }
   return {
     wasm: join(directory, 'python.wasm'),

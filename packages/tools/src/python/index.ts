@@ -68,19 +68,23 @@ export function createPython({
   cacheDirectory = join(homedir(), '.cache', 'tapo'),
 }: PythonOptions = {}): Tool<string, string> {
   const limits = { memoryLimitBytes, fileLimitBytes, outputLength: maxOutputLength };
-  const prepared = prepare();
-  prepared.catch(() => {}); // reported by the calls that need it
-  async function prepare() {
-    const { directories, ...paths } = await loadImage({ memoryLimitBytes, fileLimitBytes, cacheDirectory });
+  let prepared: ReturnType<typeof prepare> | undefined;
+  async function prepare(signal: AbortSignal) {
+    const { directories, ...paths } = await loadImage({ memoryLimitBytes, fileLimitBytes, cacheDirectory, signal });
     const wrapper = layers === 'auto' ? await findLayers([SANDBOX_DIRECTORY, ...directories], memoryLimitBytes) : [];
     return { paths, directories, wrapper };
   }
   const pool = createPool<PythonWorker>({
     size: workers,
     spares,
-    start: async () => {
-      const { paths, directories, wrapper } = await prepared;
-      return startWorker({ mode: 'serve', ...paths, ...limits }, directories, wrapper);
+    start: async (signal) => {
+      prepared ??= prepare(signal);
+      // a failure is not kept: what was missing may be there at the next attempt
+      const { paths, directories, wrapper } = await prepared.catch((error: unknown) => {
+        prepared = undefined;
+        throw error;
+      });
+      return startWorker({ mode: 'serve', ...paths, ...limits }, directories, wrapper, signal);
     },
   });
   const observation = { printExample: '`print(x)`', timeLimitMs, memoryLimitBytes, maxOutputLength };

@@ -11,7 +11,8 @@ export interface PoolOptions<Worker extends PoolWorker> {
   size: number;
   /** workers kept ready beyond that, so that a killed one is replaced at once */
   spares: number;
-  start: () => Promise<Worker>;
+  /** the signal fires when the pool is closed */
+  start: (signal: AbortSignal) => Promise<Worker>;
 }
 
 export interface Pool<Worker extends PoolWorker> {
@@ -32,15 +33,18 @@ export function createPool<Worker extends PoolWorker>({ size, spares, start }: P
   const idle: Worker[] = [];
   const all = new Set<Worker>();
   const waiting: { take: (worker: Worker) => void; fail: (error: Error) => void }[] = [];
-  const ends = new Set<Promise<void>>();
+  const ends = new Set<Promise<unknown>>();
   let [started, starting, busy, failures] = [0, 0, 0, 0];
-  let closed = false;
+  const closing = new AbortController();
 
   function fill(): void {
-    if (closed || failures >= MAX_FAILED_STARTS) return;
+    if (closing.signal.aborted || failures >= MAX_FAILED_STARTS) return;
     for (let missing = size + spares - all.size - starting; missing > 0; missing -= 1) {
       starting += 1;
-      start().then(onStarted, onFailed);
+      const attempt = start(closing.signal)
+        .then(onStarted, onFailed)
+        .finally(() => ends.delete(attempt));
+      ends.add(attempt);
     }
   }
   function onStarted(worker: Worker): void {
@@ -53,7 +57,7 @@ export function createPool<Worker extends PoolWorker>({ size, spares, start }: P
       retire(worker);
     });
     ends.add(end);
-    if (closed) worker.kill();
+    if (closing.signal.aborted) worker.kill();
     else idle.push(worker);
     serve();
   }
@@ -66,10 +70,8 @@ export function createPool<Worker extends PoolWorker>({ size, spares, start }: P
   function onFailed(error: Error): void {
     starting -= 1;
     failures += 1;
-    if (failures >= MAX_FAILED_STARTS && all.size === 0) {
-      for (const { fail } of waiting.splice(0)) fail(error);
-      failures = 0; // the next call tries again
-    } else fill();
+    if (failures < MAX_FAILED_STARTS) fill();
+    else if (all.size === 0) for (const { fail } of waiting.splice(0)) fail(error);
   }
   function serve(): void {
     while (busy < size && idle.length > 0 && waiting.length > 0) {
@@ -89,7 +91,7 @@ export function createPool<Worker extends PoolWorker>({ size, spares, start }: P
   return {
     async use(use, signal) {
       signal?.throwIfAborted();
-      if (closed) throw new Error('the pool is closed');
+      if (closing.signal.aborted) throw new Error('the pool is closed');
       const worker = await new Promise<Worker>((resolve, reject) => {
         const entry = { take, fail };
         const onAbort = () => {
@@ -106,6 +108,7 @@ export function createPool<Worker extends PoolWorker>({ size, spares, start }: P
         }
         signal?.addEventListener('abort', onAbort, { once: true });
         waiting.push(entry);
+        if (starting === 0) failures = 0; // what made the starts fail may have passed
         fill();
         serve();
       });
@@ -119,10 +122,10 @@ export function createPool<Worker extends PoolWorker>({ size, spares, start }: P
       return { started, idle: idle.length, starting, busy };
     },
     async close() {
-      closed = true;
+      closing.abort();
       for (const { fail } of waiting.splice(0)) fail(new Error('the pool is closed'));
       for (const worker of all) worker.kill();
-      await Promise.all(ends);
+      while (ends.size > 0) await Promise.all(ends);
     },
   };
 }

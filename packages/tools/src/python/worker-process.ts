@@ -27,8 +27,9 @@ export async function startWorker(
   config: WorkerConfig,
   directories: readonly string[],
   wrapper: readonly string[],
+  signal: AbortSignal,
 ): Promise<PythonWorker> {
-  const { child, channel, exited } = launch(config, directories, wrapper);
+  const { child, channel, exited } = launch(config, directories, wrapper, signal);
   const frames = framesOf(channel)[Symbol.asyncIterator]();
   const first = await frames.next();
   const hello = first.done ? undefined : (JSON.parse(first.value.toString()) as { ready?: boolean; failed?: string });
@@ -72,8 +73,12 @@ export async function startWorker(
 }
 
 /** Runs a worker in `build` mode: it initialises Python from nothing and gives the files of an image. */
-export async function runBuilder(config: WorkerConfig, directories: readonly string[]): Promise<Uint8Array[]> {
-  const { channel } = launch(config, directories, []);
+export async function runBuilder(
+  config: WorkerConfig,
+  directories: readonly string[],
+  signal: AbortSignal,
+): Promise<Uint8Array[]> {
+  const { channel } = launch(config, directories, [], signal);
   const frames: Uint8Array[] = [];
   for await (const frame of framesOf(channel)) frames.push(frame);
   const [first] = frames;
@@ -83,7 +88,8 @@ export async function runBuilder(config: WorkerConfig, directories: readonly str
   return frames;
 }
 
-function launch(config: WorkerConfig, directories: readonly string[], wrapper: readonly string[]) {
+function launch(config: WorkerConfig, directories: readonly string[], wrapper: readonly string[], signal: AbortSignal) {
+  signal.throwIfAborted();
   const [command, ...before] = [...wrapper, process.execPath];
   const flags = [
     '--no-warnings',
@@ -101,6 +107,9 @@ function launch(config: WorkerConfig, directories: readonly string[], wrapper: r
     windowsHide: true,
   });
   const exited = once(child, 'exit').catch((error: unknown) => [String(error), null]);
+  const kill = () => child.kill('SIGKILL');
+  signal.addEventListener('abort', kill, { once: true });
+  void exited.finally(() => signal.removeEventListener('abort', kill));
   const channel = child.stdio[3] as Socket;
   channel.on('error', () => channel.destroy());
   trackChild(child);
