@@ -26,7 +26,7 @@ export interface CodeRun {
   variablesLost?: boolean;
 }
 
-export interface CodeObservationOptions {
+interface CodeObservationOptions {
   /** statement that shows a value: `print(x)`, `console.log(x)` */
   printExample: string;
   timeLimitMs: number;

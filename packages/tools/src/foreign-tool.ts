@@ -4,7 +4,7 @@ import type { JsonSchema } from './json-schema.js';
 import type { Tool, ToolContext } from './tool.js';
 
 /** What the adapters share: a tool of another library, described by a JSON Schema and called with an object. */
-export interface ForeignTool {
+interface ForeignTool {
   name: string;
   description: string | undefined;
   schema: JsonSchema;

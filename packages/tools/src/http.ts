@@ -34,7 +34,7 @@ interface JsonRequest {
   signal: AbortSignal;
 }
 
-export interface HttpClient {
+interface HttpClient {
   /** @throws ToolError with a text for the policy's eyes: no secrets, no query string, no stack */
   json(request: JsonRequest): Promise<unknown>;
   close(): Promise<void>;

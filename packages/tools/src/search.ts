@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import MiniSearch from 'minisearch';
 import { searchTool } from './search-tool.js';
+import { tellingWords, wordsOf } from './search-words.js';
 import type { SearchHit, SearchTool, SearchToolOptions } from './search-tool.js';
 
 export type { SearchHit, SearchTool, SearchToolOptions } from './search-tool.js';
@@ -26,7 +27,7 @@ export interface CreateSearchOptions extends SearchToolOptions {
 
 /**
  * Search over a local index (BM25+ by MiniSearch): no network, same answer every time.
- * Made for up to some ten thousand documents, all in memory.
+ * Made for up to some ten thousand documents, all in memory; `@tapo/tools/search-sqlite` is for more.
  */
 export function createSearch({ documents, index, ...options }: CreateSearchOptions): SearchTool {
   if (!documents === !index) {
@@ -46,26 +47,10 @@ const INDEX_VERSION = 1;
 const TITLE_BOOST = 3;
 const CONTAINED_TITLE_BOOST = 2;
 
-/** Words in lower case without accents: "São Tomé" and "sao tome" are the same. */
-function words(text: string): string[] {
-  return foldCase(text).match(/[\p{L}\p{N}]+/gu) ?? [];
-}
-
-function foldCase(text: string): string {
-  return text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
-}
-
-// words that ask instead of naming; they count only in a query that has no others
-const STOP_WORDS = new Set(
-  'a about an and are as at be by did do does for from has have how in is it its many much of on or that the their there these this to was were what when where which who whose why with'.split(
-    ' ',
-  ),
-);
-
 const miniSearchOptions = {
   fields: ['title', 'text'],
   idField: 'position',
-  tokenize: words,
+  tokenize: wordsOf,
   // `tokenize` has done it
   processTerm: (term: string) => term,
 };
@@ -79,16 +64,14 @@ export function createIndex(documents: Iterable<SearchDocument>): SearchIndex {
 }
 
 function indexOf(documents: readonly SearchDocument[], engine: MiniSearch): SearchIndex {
-  const titles = documents.map(({ title }) => ` ${words(title).join(' ')} `);
+  const titles = documents.map(({ title }) => ` ${wordsOf(title).join(' ')} `);
   const byTitle = new Map<string, number[]>();
   for (const [position, title] of titles.entries()) byTitle.set(title, [...(byTitle.get(title) ?? []), position]);
   return {
     documents,
     rank(query, topK) {
-      const all = words(query);
-      const telling = all.filter((word) => !STOP_WORDS.has(word));
-      const asked = ` ${all.join(' ')} `;
-      const found = engine.search((telling.length ? telling : all).join(' '), {
+      const asked = ` ${wordsOf(query).join(' ')} `;
+      const found = engine.search(tellingWords(query).join(' '), {
         boost: { title: TITLE_BOOST },
         // whole words in order: "area of Guinea" names Guinea, not Guinea-Bissau; "Dominica" is no part of "Dominican"
         boostDocument: (position) => (asked.includes(titles[position as number]!) ? CONTAINED_TITLE_BOOST : 1),

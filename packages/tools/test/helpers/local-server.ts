@@ -9,7 +9,7 @@ export interface ReceivedRequest {
   body: unknown;
 }
 
-export type Answer = (response: ServerResponse, received: ReceivedRequest) => void;
+type Answer = (response: ServerResponse, received: ReceivedRequest) => void;
 
 /** A real HTTP server on a free port. `answer` may be replaced at any time; `received` grows by one per request. */
 export async function startLocalServer(answer: Answer) {

@@ -1,0 +1,76 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { callTool } from '@tapo/tools';
+import { toolConformance } from '@tapo/tools/conformance';
+import { buildSqliteIndex, createSqliteSearch } from '@tapo/tools/search-sqlite';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+const titles = [
+  'Dominican Republic',
+  'Dominica',
+  'Equatorial Guinea',
+  'Guinea-Bissau',
+  'Papua New Guinea',
+  'Guinea',
+  'Nigeria',
+  'Niger',
+  'DR Congo',
+  'Republic of the Congo',
+  'São Tomé and Príncipe',
+];
+const documents = [
+  ...titles.map((title, i) => ({ title, text: `${title} is a country. Its area is ${i + 1} thousand km2.` })),
+  { title: 'Geography', text: 'Guinea, Guinea and Guinea again; Dominica, Niger and other areas.' },
+];
+let directory: string;
+let file: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'tapo-sqlite-'));
+  file = join(directory, 'index.db');
+  expect(await buildSqliteIndex(file, documents)).toBe(12);
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+toolConformance('sqlite search', () => createSqliteSearch({ file }), {
+  test: it,
+  cases: [
+    { input: 'Dominica', observation: /^Doc 1: Dominica is/ },
+    { input: 'area of the Niger', observation: /^Doc 1: Niger is/ },
+    { input: 'quetzalcoatl', observation: /^No documents found/ },
+    { input: '"unbalanced AND (NEAR*', observation: /^No documents found/ },
+    { input: '???', observation: /^No documents found/ },
+    { input: 'ab', status: 'refused', observation: 'has 2 characters' },
+  ],
+});
+
+it.each(titles)('finds %s by its title, and inside a question', async (title) => {
+  const search = createSqliteSearch({ file });
+  for (const query of [title, title.toLowerCase(), `What is the area of ${title}?`]) {
+    expect((await callTool(search, query)).observation).toMatch(new RegExp(`^Doc 1: ${title} is`));
+  }
+  await search.close?.();
+});
+
+it('two read at the same time, and an index appears only when it is whole', async () => {
+  const [a, b] = [createSqliteSearch({ file }), createSqliteSearch({ file })];
+  const answers = await Promise.all([a, b, a, b].map((tool) => callTool(tool, 'Guinea')));
+  expect(new Set(answers.map(({ observation }) => observation)).size).toBe(1);
+  await Promise.all([a.close?.(), b.close?.()]);
+  const other = join(directory, 'other.db');
+  const broken = async function* () {
+    yield documents[0]!;
+    throw new Error('disk gone');
+  };
+  await expect(buildSqliteIndex(other, broken())).rejects.toThrow('disk gone');
+  expect(await readdir(directory)).not.toContain('other.db');
+});
+
+it('says what is wrong with a file', async () => {
+  const observe = async (path: string) => (await callTool(createSqliteSearch({ file: path }), 'Chad')).observation;
+  expect(await observe(join(directory, 'none.db'))).toContain('none.db: not found, wanted an index of version 1');
+  await writeFile(join(directory, 'text.db'), 'no database '.repeat(100));
+  expect(await observe(join(directory, 'text.db'))).toContain('text.db: not a database, wanted');
+  await writeFile(join(directory, 'empty.db'), '');
+  expect(await observe(join(directory, 'empty.db'))).toContain('empty.db: got version 0, wanted');
+});
