@@ -24,6 +24,8 @@ export interface GraphNode {
   readonly inputs: readonly string[];
   readonly outputs: string[];
   readonly attributes: Readonly<Record<string, GraphAttribute>>;
+  /** Of the outputs. */
+  readonly types: readonly OutputType[];
 }
 
 export interface OutputType {
@@ -67,6 +69,10 @@ export interface Graph {
   scalar(value: number, dtype: GraphDType): GraphValue;
   /** A 1-D int64 constant: the form in which ONNX takes axes, shapes and sizes. */
   integers(values: readonly number[]): GraphValue;
+  /** A name that nothing has yet. */
+  freshName(): string;
+  /** The ONNX shape of anything in the graph, by name. */
+  shapeOf(name: string): readonly number[];
   /** The number that every element of `value` is, if it is a constant of that kind. */
   splat(value: GraphValue): number | undefined;
   reshape(value: GraphValue, shape: readonly number[]): GraphValue;
@@ -87,6 +93,7 @@ export function createGraph(): Graph {
   const inputs: GraphValue[] = [];
   const reshaped = new Map<string, GraphValue>();
   const known = new Map<string, GraphValue[]>();
+  const shapes = new Map<string, readonly number[]>();
   let counter = 0;
   // '%' keeps them apart from the caller's names.
   const freshName = () => `%${counter++}`;
@@ -101,8 +108,16 @@ export function createGraph(): Graph {
     const before = pure ? known.get(key) : undefined;
     if (before) return before;
     const values = outputs.map((output) => value(freshName(), output));
-    const node = { opType, domain, inputs: names, outputs: values.map((output) => output.name), attributes };
+    const node = {
+      opType,
+      domain,
+      inputs: names,
+      outputs: values.map((output) => output.name),
+      attributes,
+      types: outputs,
+    };
     nodes.push(node);
+    for (const output of values) shapes.set(output.name, output.stored);
     if (pure) known.set(key, values);
     return values;
   };
@@ -113,9 +128,12 @@ export function createGraph(): Graph {
     constants,
     constant,
     splat,
+    freshName,
+    shapeOf: (name) => shapes.get(name) ?? constants.get(name)!.shape,
     input(name, type) {
       const added = value(name, type);
       inputs.push(added);
+      shapes.set(name, type.shape);
       return added;
     },
     multiNode(opType, operands, outputs, options) {

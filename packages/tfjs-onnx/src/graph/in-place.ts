@@ -19,6 +19,8 @@ const ELEMENTWISE = new Set([
 const UPDATES: Record<string, readonly (readonly [number, number])[]> = {
   ScatterND: [[0, 0]],
   ScatterElements: [[0, 0]],
+  // C of A·B + C
+  Gemm: [[2, 0]],
   GroupQueryAttention: [
     [3, 1],
     [4, 2],

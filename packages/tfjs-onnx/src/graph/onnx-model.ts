@@ -1,4 +1,5 @@
-import type { ConstantData, Graph, GraphAttribute, GraphDType, GraphNode } from './graph.js';
+import type { FinishedGraph } from './finish.js';
+import type { ConstantData, GraphAttribute, GraphDType, GraphNode } from './graph.js';
 import { elementTypes } from './graph.js';
 import type { Encoded } from './protobuf.js';
 import { bytesField, floatField, integerField, message, messageField, stringField, toBytes } from './protobuf.js';
@@ -33,10 +34,9 @@ export interface EncodeOptions {
   externalPath?: (name: string) => string;
 }
 
-/** Serialises the nodes that the outputs depend on as an ONNX `ModelProto`. */
+/** Serialises a graph as an ONNX `ModelProto`. */
 export function encodeModel(
-  graph: Graph,
-  outputs: readonly GraphOutput[],
+  { nodes, constants, inputs, outputs }: FinishedGraph,
   {
     name = 'tfjs',
     externalThresholdBytes = Infinity,
@@ -44,34 +44,27 @@ export function encodeModel(
     externalPath = (constant) => `${constant}.bin`,
   }: EncodeOptions = {},
 ): { model: Uint8Array; external: ExternalConstant[] } {
-  const nodes = liveNodes(
-    graph,
-    outputs.map((output) => output.value),
-  );
-  const used = new Set([...nodes.flatMap((node) => node.inputs), ...outputs.map((output) => output.value)]);
   const external: ExternalConstant[] = [];
-  const initializers = [...graph.constants]
-    .filter(([constant]) => used.has(constant))
-    .map(([constant, { data, shape, dtype }]) => {
-      const bytes = bytesOf(data);
-      const head = [
-        ...shape.map((size) => integerField(1, size)),
-        integerField(2, elementTypes[dtype]),
-        stringField(8, constant),
-      ];
-      if (bytes.byteLength < externalThresholdBytes) return message([...head, bytesField(9, bytes)]);
-      const path = externalPath(constant);
-      external.push({ path, data: bytes });
-      const location = message([stringField(1, 'location'), stringField(2, path)]);
-      return message([...head, messageField(13, location), integerField(14, 1)]);
-    });
+  const initializers = [...constants].map(([constant, { data, shape, dtype }]) => {
+    const bytes = bytesOf(data);
+    const head = [
+      ...shape.map((size) => integerField(1, size)),
+      integerField(2, elementTypes[dtype]),
+      stringField(8, constant),
+    ];
+    if (bytes.byteLength < externalThresholdBytes) return message([...head, bytesField(9, bytes)]);
+    const path = externalPath(constant);
+    external.push({ path, data: bytes });
+    const location = message([stringField(1, 'location'), stringField(2, path)]);
+    return message([...head, messageField(13, location), integerField(14, 1)]);
+  });
   const sequence = sequenceOutput === undefined ? [] : [sequenceOutput];
   const content = message([
     ...sequence.map((output) => messageField(1, encodeNode(emptySequence(output)))),
     ...withOutputNames(nodes, outputs).map((node) => messageField(1, encodeNode(node))),
     stringField(2, name),
     ...initializers.map((initializer) => messageField(5, initializer)),
-    ...graph.inputs.map((input) => messageField(11, encodeValueInfo(input.name, input.shape, input.dtype))),
+    ...inputs.map((input) => messageField(11, encodeValueInfo(input.name, input.shape, input.dtype))),
     ...sequence.map((output) => messageField(12, encodeSequenceInfo(output))),
     ...outputs.map((output) => messageField(12, encodeValueInfo(output.name, output.shape, output.dtype))),
   ]);
@@ -85,18 +78,6 @@ export function encodeModel(
   return { model: toBytes(model), external };
 }
 
-/** The nodes from which at least one output can be reached, in order. */
-export function liveNodes(graph: Graph, outputs: readonly string[]): GraphNode[] {
-  const needed = new Set(outputs);
-  const live: GraphNode[] = [];
-  for (const node of graph.nodes.toReversed()) {
-    if (!node.outputs.some((output) => needed.has(output))) continue;
-    for (const input of node.inputs) needed.add(input);
-    live.push(node);
-  }
-  return live.toReversed();
-}
-
 /** Gives each output's value the output's name; a value that has no node, or has a name already, is copied. */
 function withOutputNames(nodes: readonly GraphNode[], outputs: readonly GraphOutput[]): GraphNode[] {
   const produced = new Set(nodes.flatMap((node) => node.outputs));
@@ -104,7 +85,7 @@ function withOutputNames(nodes: readonly GraphNode[], outputs: readonly GraphOut
   const copies: GraphNode[] = [];
   for (const { name, value } of outputs) {
     if (produced.has(value) && !names.has(value)) names.set(value, name);
-    else copies.push({ opType: 'Identity', domain: '', inputs: [value], outputs: [name], attributes: {} });
+    else copies.push({ opType: 'Identity', domain: '', inputs: [value], outputs: [name], attributes: {}, types: [] });
   }
   const renamed = (value: string) => names.get(value) ?? value;
   return [...nodes, ...copies].map((node) => ({
@@ -139,7 +120,7 @@ function encodeValueInfo(name: string, shape: readonly number[], dtype: GraphDTy
 }
 
 function emptySequence(output: string): GraphNode {
-  return { opType: 'SequenceEmpty', domain: '', inputs: [], outputs: [output], attributes: {} };
+  return { opType: 'SequenceEmpty', domain: '', inputs: [], outputs: [output], attributes: {}, types: [] };
 }
 
 function encodeSequenceInfo(name: string): Encoded {

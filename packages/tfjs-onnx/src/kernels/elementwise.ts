@@ -10,20 +10,6 @@ export function numeric(graph: Graph, value: GraphValue): GraphValue {
 
 export const toFloat = (graph: Graph, value: GraphValue) => graph.cast(value, 'float32');
 
-const float = (opType: string): OnnxKernel =>
-  kernel(({ inputs, graph }) => graph.elementwise(opType, [toFloat(graph, inputs['x']!)], 'float32'));
-
-/** Keeps the input's type (int32 stays int32). */
-const sameType = (opType: string): OnnxKernel =>
-  kernel(({ inputs, graph }) => {
-    const x = numeric(graph, inputs['x']!);
-    return graph.cast(graph.elementwise(opType, [x], x.dtype), inputs['x']!.dtype);
-  });
-
-/** For what ONNX has only for floats; the result gets the input's type back. */
-const throughFloat = (emit: (x: GraphValue, graph: Graph) => GraphValue): OnnxKernel =>
-  kernel(({ inputs, graph }) => graph.cast(emit(toFloat(graph, inputs['x']!), graph), inputs['x']!.dtype));
-
 const binary = (opType: string, neutral?: { left?: number; right?: number }): OnnxKernel =>
   kernel(({ inputs, graph }) => {
     const [a, b] = [numeric(graph, inputs['a']!), numeric(graph, inputs['b']!)];
@@ -75,42 +61,38 @@ export const elementwiseKernels: KernelTable = {
     const terms = Object.values(inputs);
     return terms.length === 1 ? terms[0]! : sum(graph, terms);
   }),
-  Exp: float('Exp'),
-  Log: float('Log'),
-  Sqrt: float('Sqrt'),
-  Sigmoid: float('Sigmoid'),
-  Tanh: float('Tanh'),
-  Sin: float('Sin'),
-  Cos: float('Cos'),
-  Erf: float('Erf'),
-  Softplus: float('Softplus'),
-  Rsqrt: kernel(({ inputs, graph }) => {
-    const root = graph.elementwise('Sqrt', [toFloat(graph, inputs['x']!)], 'float32');
-    return graph.elementwise('Reciprocal', [root], 'float32');
-  }),
-  Reciprocal: float('Reciprocal'),
-  Neg: sameType('Neg'),
-  Abs: sameType('Abs'),
-  Relu: throughFloat((x, graph) => graph.elementwise('Relu', [x], 'float32')),
-  Floor: throughFloat((x, graph) => graph.elementwise('Floor', [x], 'float32')),
-  Ceil: throughFloat((x, graph) => graph.elementwise('Ceil', [x], 'float32')),
-  Round: throughFloat((x, graph) => graph.elementwise('Round', [x], 'float32')),
-  Sign: sameType('Sign'),
-  Square: kernel(({ inputs, graph }) => {
-    const x = numeric(graph, inputs['x']!);
-    return graph.elementwise('Mul', [x, x], x.dtype);
-  }),
-  Step: kernel<tf.StepAttrs>(({ inputs, attributes, graph }) => {
-    const x = toFloat(graph, inputs['x']!);
-    const positive = graph.elementwise('Greater', [x, graph.scalar(0, 'float32')], 'bool');
-    const other = [graph.scalar(1, 'float32'), graph.scalar(attributes.alpha, 'float32')];
-    return graph.elementwise('Where', [positive, ...other], 'float32');
-  }),
   ClipByValue: kernel<tf.ClipByValueAttrs>(({ inputs, attributes, graph }) => {
     const x = inputs['x']!;
     const bounds = [attributes.clipValueMin, attributes.clipValueMax].map((bound) => graph.scalar(bound, x.dtype));
     // Clip takes scalars only, so it is one node, not two broadcasts.
     return graph.elementwise('Clip', [x, ...bounds], x.dtype);
+  }),
+  FloorDiv: kernel(({ inputs, graph }) => {
+    const [a, b] = [toFloat(graph, inputs['a']!), toFloat(graph, inputs['b']!)];
+    const quotient = graph.elementwise('Floor', [graph.elementwise('Div', [a, b], 'float32')], 'float32');
+    return graph.cast(quotient, 'int32');
+  }),
+  Mod: kernel(({ inputs, graph }) => {
+    // The sign of the divisor, as in Python; ONNX has that for integers only.
+    const [a, b] = [numeric(graph, inputs['a']!), numeric(graph, inputs['b']!)];
+    if (a.dtype === 'int32') return graph.elementwise('Mod', [a, b], 'int32');
+    const quotient = graph.elementwise('Floor', [graph.elementwise('Div', [a, b], 'float32')], 'float32');
+    return graph.elementwise('Sub', [a, graph.elementwise('Mul', [quotient, b], 'float32')], 'float32');
+  }),
+  BitwiseAnd: kernel(({ inputs, graph }) => graph.elementwise('BitwiseAnd', [inputs['a']!, inputs['b']!], 'int32')),
+  Atan2: kernel(({ inputs, graph }) => {
+    const [y, x] = [toFloat(graph, inputs['a']!), toFloat(graph, inputs['b']!)];
+    const at = (opType: string, ...operands: GraphValue[]) => graph.elementwise(opType, operands, 'float32');
+    const number = (value: number) => graph.scalar(value, 'float32');
+    const angle = at('Atan', at('Div', y, x));
+    const yNegative = graph.elementwise('Less', [y, number(0)], 'bool');
+    const halfTurn = at('Where', yNegative, number(-Math.PI), number(Math.PI));
+    const xNegative = graph.elementwise('Less', [x, number(0)], 'bool');
+    const whole = at('Where', xNegative, at('Add', angle, halfTurn), angle);
+    const xZero = graph.elementwise('Equal', [x, number(0)], 'bool');
+    const yZero = graph.elementwise('Equal', [y, number(0)], 'bool');
+    const quarter = at('Where', yZero, number(0), at('Div', halfTurn, number(2)));
+    return at('Where', xZero, quarter, whole);
   }),
   Cast: kernel<tf.CastAttrs>(({ inputs, attributes, graph }) => {
     const x = inputs['x']!;

@@ -2,7 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Graph, GraphValue } from '../graph/graph.js';
 import { sizeOf } from '../graph/shape.js';
 import type { KernelTable } from './kernel.js';
+import { toFloat } from './elementwise.js';
 import { kernel } from './kernel.js';
+import { reduce } from './reduction.js';
 
 /**
  * Rows of `updates` [n, inner] added at `indices` [n] to zeros [rows, inner]; equal indices add up. ScatterElements, not
@@ -16,6 +18,17 @@ export function scatterAddRows(graph: Graph, indices: GraphValue, updates: Graph
   return graph.node('ScatterElements', [zeros, everywhere, updates], output, {
     attributes: { axis: 0, reduction: 'add' },
   });
+}
+
+/** Tuples [n, k] into a tensor of `shape` as positions [n] in its k leading axes laid out flat. */
+function flatIndices(graph: Graph, tuples: GraphValue, shape: readonly number[]): GraphValue {
+  const strides = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
+  const weighted = graph.elementwise(
+    'Mul',
+    [tuples, graph.constant(Int32Array.from(strides), [shape.length], 'int32')],
+    'int32',
+  );
+  return reduce(graph, 'ReduceSum', weighted, [1], false);
 }
 
 export const indexingKernels: KernelTable = {
@@ -39,6 +52,57 @@ export const indexingKernels: KernelTable = {
     const sums = scatterAddRows(graph, graph.reshape(segmentIds, [count]), updates, attributes.numSegments);
     return graph.reshape(sums, [attributes.numSegments, ...shape]);
   }),
+  GatherNd: kernel(({ inputs, graph }) => {
+    const [x, indices] = [inputs['params']!, inputs['indices']!];
+    const depth = indices.shape.at(-1)!;
+    const output = { shape: [...indices.shape.slice(0, -1), ...x.shape.slice(depth)], dtype: x.dtype };
+    return graph.node('GatherND', [x, graph.cast(indices, 'int64')], output);
+  }),
+  ScatterNd: kernel<tf.ScatterNdAttrs>(({ inputs, attributes, graph }) => {
+    const [indices, updates] = [inputs['indices']!, inputs['updates']!];
+    const { shape } = attributes;
+    const depth = indices.shape.at(-1)!;
+    const inner = sizeOf(shape.slice(depth));
+    const count = sizeOf(indices.shape.slice(0, -1));
+    const rows = flatIndices(graph, graph.reshape(indices, [count, depth]), shape.slice(0, depth));
+    const added = graph.expand(updates, [...indices.shape.slice(0, -1), ...shape.slice(depth)]);
+    const sums = scatterAddRows(graph, rows, graph.reshape(added, [count, inner]), sizeOf(shape.slice(0, depth)));
+    return graph.reshape(sums, shape);
+  }),
+  TensorScatterUpdate: kernel(({ inputs, graph }) => {
+    const { tensor, indices, updates } = inputs as Record<string, GraphValue>;
+    return graph.node('ScatterND', [tensor, graph.cast(indices!, 'int64'), updates], tensor!);
+  }),
+  SparseToDense: kernel<tf.SparseToDenseAttrs>(({ inputs, attributes, graph }) => {
+    const { sparseIndices, sparseValues, defaultValue } = inputs as Record<string, GraphValue>;
+    const shape = attributes.outputShape;
+    const filled = graph.expand(graph.reshape(defaultValue!, []), shape);
+    const count = sparseIndices!.shape.length === 0 ? 1 : sparseIndices!.shape[0]!;
+    const indices = graph.cast(graph.reshape(sparseIndices!, [count, shape.length]), 'int64');
+    return graph.node('ScatterND', [filled, indices, graph.expand(sparseValues!, [count])], {
+      shape,
+      dtype: sparseValues!.dtype,
+    });
+  }),
+  TopK: kernel<tf.TopKAttrs>(({ inputs, attributes, graph }) => {
+    const x = inputs['x']!;
+    const shape = [...x.shape.slice(0, -1), attributes.k];
+    const [values, indices] = graph.multiNode(
+      'TopK',
+      [x, graph.integers([attributes.k])],
+      [
+        { shape, dtype: x.dtype },
+        { shape, dtype: 'int64' },
+      ],
+    );
+    return [values!, graph.cast(indices!, 'int32')];
+  }),
+  Bincount: kernel<tf.BincountAttrs>(({ inputs, attributes, graph }) =>
+    countBins(graph, inputs, attributes.size, false),
+  ),
+  DenseBincount: kernel<tf.DenseBincountAttrs>(({ inputs, attributes, graph }) =>
+    countBins(graph, inputs, attributes.size, attributes.binaryOutput ?? false),
+  ),
   OneHot: kernel<tf.OneHotAttrs>(({ inputs, attributes, graph }) => {
     const indices = inputs['indices']!;
     const dtype = attributes.dtype === 'float32' || attributes.dtype === 'bool' ? attributes.dtype : 'int32';
@@ -53,3 +117,21 @@ export const indexingKernels: KernelTable = {
     return graph.elementwise('Where', [hit, ...values], dtype);
   }),
 };
+
+/** How often each of 0 … columns − 1 occurs in each row of x, or the sum of its weights. x [rows, n] or [n] */
+function countBins(graph: Graph, inputs: Record<string, GraphValue>, columns: number, binary: boolean): GraphValue {
+  const { x, weights } = inputs as { x: GraphValue; weights: GraphValue };
+  const weighted = !binary && sizeOf(weights.shape) > 0;
+  const amounts = weighted ? toFloat(graph, weights) : graph.expand(graph.scalar(1, 'float32'), x.shape);
+  const rows = x.shape.length === 2 ? x.shape[0]! : 1;
+  const count = sizeOf(x.shape);
+  const starts = graph.constant(
+    Int32Array.from({ length: rows }, (_, row) => row * columns),
+    [rows, 1],
+    'int32',
+  );
+  const cells = graph.elementwise('Add', [graph.reshape(x, [rows, count / rows]), starts], 'int32');
+  const sums = scatterAddRows(graph, graph.reshape(cells, [count]), graph.reshape(amounts, [count, 1]), rows * columns);
+  const result = binary ? graph.elementwise('Min', [sums, graph.scalar(1, 'float32')], 'float32') : sums;
+  return graph.reshape(result, x.shape.length === 2 ? [rows, columns] : [columns]);
+}

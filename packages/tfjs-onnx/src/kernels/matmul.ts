@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Graph, GraphValue } from '../graph/graph.js';
 import { broadcastShapes, sizeOf } from '../graph/shape.js';
+import { activate } from './activation.js';
 import type { KernelTable } from './kernel.js';
 import { kernel } from './kernel.js';
 
@@ -30,4 +31,22 @@ export const matMulKernels: KernelTable = {
   BatchMatMul: kernel<tf.BatchMatMulAttrs>(({ inputs, attributes, graph }) =>
     matMul(graph, inputs['a']!, inputs['b']!, attributes.transposeA, attributes.transposeB),
   ),
+  _FusedMatMul: kernel<tf._FusedMatMulAttrs>(({ inputs, attributes, graph }) => {
+    const { transposeA, transposeB, activation, leakyreluAlpha } = attributes;
+    const product = matMul(graph, inputs['a']!, inputs['b']!, transposeA, transposeB);
+    const bias = inputs['bias'];
+    const sum = bias ? graph.elementwise('Add', [product, bias], 'float32') : product;
+    return activate(graph, sum, activation, { weights: inputs['preluActivationWeights'], leakyreluAlpha });
+  }),
+  Einsum: kernel<tf.EinsumAttrs>(({ inputs, attributes, graph }) => {
+    const operands = Object.values(inputs);
+    const equation = attributes.equation.replaceAll(' ', '');
+    const [left, right] = equation.split('->') as [string, string];
+    const sizes = new Map<string, number>();
+    left.split(',').forEach((labels, operand) => {
+      [...labels].forEach((label, axis) => sizes.set(label, operands[operand]!.shape[axis]!));
+    });
+    const output = { shape: [...right].map((label) => sizes.get(label)!), dtype: operands[0]!.dtype };
+    return graph.node('Einsum', operands, output, { attributes: { equation } });
+  }),
 };

@@ -6,7 +6,9 @@ import type { KernelTable, OnnxKernel } from './kernel.js';
 import { kernel } from './kernel.js';
 
 interface ReductionAttributes {
-  axis: number | number[];
+  axis?: number | number[];
+  /** What tfjs calls the axes of Max alone. */
+  reductionIndices?: number | number[];
   keepDims: boolean;
 }
 
@@ -48,10 +50,13 @@ export function reduce(
       );
 }
 
+const axesOf = ({ axis, reductionIndices }: ReductionAttributes, x: GraphValue) =>
+  tf.util.parseAxisParam((axis ?? reductionIndices)!, [...x.shape]);
+
 const reduction = (opType: string): OnnxKernel =>
   kernel<ReductionAttributes>(({ inputs, attributes, graph }) => {
     const x = numeric(graph, inputs['x']!);
-    return reduce(graph, opType, x, tf.util.parseAxisParam(attributes.axis, [...x.shape]), attributes.keepDims);
+    return reduce(graph, opType, x, axesOf(attributes, x), attributes.keepDims);
   });
 
 const arg = (opType: string): OnnxKernel =>
@@ -66,16 +71,8 @@ const arg = (opType: string): OnnxKernel =>
 const truth = (opType: string): OnnxKernel =>
   kernel<ReductionAttributes>(({ inputs, attributes, graph }) => {
     const x = graph.cast(inputs['x']!, 'int32');
-    const axes = tf.util.parseAxisParam(attributes.axis, [...x.shape]);
+    const axes = axesOf(attributes, x);
     return graph.cast(reduce(graph, opType, x, axes, attributes.keepDims), 'bool');
-  });
-
-const cumulative = (opType: string): OnnxKernel =>
-  kernel<tf.CumsumAttrs>(({ inputs, attributes, graph }) => {
-    const x = numeric(graph, inputs['x']!);
-    const axis = tf.util.parseAxisParam(attributes.axis, [...x.shape])[0]!;
-    const flags = { exclusive: Number(attributes.exclusive), reverse: Number(attributes.reverse) };
-    return graph.node(opType, [x, graph.scalar(axis, 'int64')], x, { attributes: flags });
   });
 
 export const reductionKernels: KernelTable = {
@@ -85,13 +82,34 @@ export const reductionKernels: KernelTable = {
   Prod: reduction('ReduceProd'),
   Mean: kernel<ReductionAttributes>(({ inputs, attributes, graph }) => {
     const x = toFloat(graph, inputs['x']!);
-    return reduce(graph, 'ReduceMean', x, tf.util.parseAxisParam(attributes.axis, [...x.shape]), attributes.keepDims);
+    return reduce(graph, 'ReduceMean', x, axesOf(attributes, x), attributes.keepDims);
   }),
   All: truth('ReduceMin'),
   Any: truth('ReduceMax'),
   ArgMax: arg('ArgMax'),
   ArgMin: arg('ArgMin'),
-  Cumsum: cumulative('CumSum'),
+  Cumsum: kernel<tf.CumsumAttrs>(({ inputs, attributes, graph }) => {
+    const x = numeric(graph, inputs['x']!);
+    const axis = tf.util.parseAxisParam(attributes.axis, [...x.shape])[0]!;
+    const flags = { exclusive: Number(attributes.exclusive), reverse: Number(attributes.reverse) };
+    return graph.node('CumSum', [x, graph.scalar(axis, 'int64')], x, { attributes: flags });
+  }),
+  // ONNX has no such operator: log₂ n doublings, each multiplying by the product of the elements before.
+  Cumprod: kernel<tf.CumprodAttrs>(({ inputs, attributes, graph }) => {
+    const x = numeric(graph, inputs['x']!);
+    const axis = tf.util.parseAxisParam(attributes.axis, [...x.shape])[0]!;
+    const size = x.shape[axis]!;
+    const shift = (value: GraphValue, by: number) => {
+      const pads = Array<number>(2 * x.shape.length).fill(0);
+      pads[attributes.reverse ? x.shape.length + axis : axis] = by;
+      pads[attributes.reverse ? axis : x.shape.length + axis] = -by;
+      return graph.node('Pad', [value, graph.integers(pads), graph.scalar(1, x.dtype)], x);
+    };
+    let result = attributes.exclusive ? shift(x, 1) : x;
+    for (let distance = 1; distance < size; distance *= 2)
+      result = graph.elementwise('Mul', [result, shift(result, distance)], x.dtype);
+    return result;
+  }),
   Softmax: kernel<tf.SoftmaxAttrs>(({ inputs, attributes, graph }) => {
     const logits = toFloat(graph, inputs['logits']!);
     return graph.node('Softmax', [logits], logits, { attributes: { axis: attributes.dim } });

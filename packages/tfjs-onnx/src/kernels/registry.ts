@@ -9,6 +9,7 @@ import type { KernelTable, OnnxKernel } from './kernel.js';
 import { matMulKernels } from './matmul.js';
 import { reductionKernels } from './reduction.js';
 import { shapeKernels } from './shape.js';
+import { unaryKernels } from './unary.js';
 
 const builtIn: KernelTable = {
   ...attentionKernels,
@@ -18,6 +19,7 @@ const builtIn: KernelTable = {
   ...matMulKernels,
   ...reductionKernels,
   ...shapeKernels,
+  ...unaryKernels,
 };
 
 let registered = false;

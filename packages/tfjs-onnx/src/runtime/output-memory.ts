@@ -1,15 +1,18 @@
 import { createInPlaceCheck } from '../graph/in-place.js';
-import { liveNodes } from '../graph/onnx-model.js';
+import type { FinishedGraph } from '../graph/finish.js';
+import type { GraphOutput } from '../graph/onnx-model.js';
 import { sameShape } from '../graph/shape.js';
 import type { HostTensor } from '../host-tensor.js';
 import { checkHostTensor } from '../host-tensor.js';
-import type { TracedFunction } from '../tracing/trace.js';
 
 /**
  * Checks the memory that a caller gave for outputs and says which outputs ONNX Runtime may write there directly. The
  * others overlap an input that is still needed when they are written; they take a detour through memory of their own.
  */
-export function createOutputPlanner({ graph, outputs }: TracedFunction) {
+export function createOutputPlanner(
+  { nodes, inputs: graphInputs }: Pick<FinishedGraph, 'nodes' | 'inputs'>,
+  outputs: ReadonlyMap<string, GraphOutput>,
+) {
   let isSafe: ReturnType<typeof createInPlaceCheck> | undefined;
   const decided = new Map<string, boolean>();
 
@@ -18,13 +21,8 @@ export function createOutputPlanner({ graph, outputs }: TracedFunction) {
     let answer = decided.get(key);
     if (answer === undefined) {
       const wanted = outputs.get(output)!;
-      isSafe ??= createInPlaceCheck(
-        liveNodes(
-          graph,
-          [...outputs.values()].map(({ value }) => value),
-        ),
-      );
-      const inputShape = graph.inputs.find(({ name }) => name === input)!.shape;
+      isSafe ??= createInPlaceCheck(nodes);
+      const inputShape = graphInputs.find(({ name }) => name === input)!.shape;
       answer = isSafe(input, wanted.value, sameShape(inputShape, wanted.shape));
       decided.set(key, answer);
     }

@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import * as ort from 'onnxruntime-node';
+import { finishGraph } from '../graph/finish.js';
 import { encodeModel } from '../graph/onnx-model.js';
 import type { HostTensor } from '../host-tensor.js';
 import { allocate, toOrtTensor } from '../host-tensor.js';
@@ -14,6 +15,8 @@ export interface SessionOptions {
   executionProviders?: ('cpu' | 'webgpu' | 'cuda')[];
   /** Threads inside one operator. Default: ONNX Runtime's, one per physical core. */
   threads?: number;
+  /** Makes ONNX Runtime write `<prefix>_<time>.json`, a trace for chrome://tracing, when the session is released. */
+  profilePrefix?: string;
 }
 
 /** One traced signature, built for ONNX Runtime. */
@@ -27,8 +30,11 @@ export interface Program {
 const EXTERNAL_THRESHOLD_BYTES = 1 << 16;
 
 export async function createProgram(traced: TracedFunction, options: SessionOptions): Promise<Program> {
-  const { name = 'tfjs', executionProviders = ['cpu'], threads } = options;
-  const { model, external } = encodeModel(traced.graph, [...traced.outputs.values()], {
+  const { name = 'tfjs', executionProviders = ['cpu'], threads, profilePrefix } = options;
+  const { outputs: types, variables } = traced;
+  const finished = finishGraph(traced.graph, [...types.values()]);
+  const { nodes, inputs: graphInputs } = finished;
+  const { model, external } = encodeModel(finished, {
     name,
     externalThresholdBytes: EXTERNAL_THRESHOLD_BYTES,
     sequenceOutput: SEQUENCE_OUTPUT,
@@ -40,18 +46,19 @@ export async function createProgram(traced: TracedFunction, options: SessionOpti
     executionMode: 'sequential',
     logSeverityLevel: 3,
     externalData: external,
+    ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
   });
-  const directOutputs = createOutputPlanner(traced);
+  const directOutputs = createOutputPlanner({ nodes, inputs: graphInputs }, types);
 
   return {
-    variables: traced.variables,
+    variables,
     async run(inputs, outputs) {
       const feeds: Record<string, ort.Tensor> = {};
-      for (const each of traced.graph.inputs) feeds[each.name] = toOrtTensor(inputs[each.name]!);
+      for (const each of graphInputs) feeds[each.name] = toOrtTensor(inputs[each.name]!);
       const direct = directOutputs(inputs, outputs);
       const written: Record<string, HostTensor> = {};
       const fetches: Record<string, ort.Tensor> = {};
-      for (const [output, type] of traced.outputs) {
+      for (const [output, type] of types) {
         written[output] = direct.has(output) ? outputs[output]! : allocate(type);
         fetches[type.name] = toOrtTensor(written[output]);
       }
@@ -62,6 +69,9 @@ export async function createProgram(traced: TracedFunction, options: SessionOpti
       }
       return written;
     },
-    release: () => session.release(),
+    release: async () => {
+      if (profilePrefix !== undefined) session.endProfiling();
+      await session.release();
+    },
   };
 }
