@@ -16,7 +16,7 @@ export interface RunDirectory {
    * Writes `checkpoints/step-N` by filling a temporary directory and renaming it: it is complete or absent, whatever
    * interrupts. Then deletes all but the newest `keep`.
    */
-  writeCheckpoint(step: number, fill: (directory: string) => Promise<void>, keep: number): Promise<string>;
+  writeCheckpoint(step: number, keep: number, fill: (directory: string) => Promise<void>): Promise<string>;
   /** the newest complete checkpoint */
   latestCheckpoint(): Promise<{ step: number; directory: string } | undefined>;
   /** Forgets metrics and trajectories of later steps: a resumed run writes them again. */
@@ -56,7 +56,7 @@ export function openRunDirectory(path: string): RunDirectory {
         join('trajectories', `step-${step}.jsonl`),
         records.map((record) => `${JSON.stringify(record)}\n`).join(''),
       ),
-    async writeCheckpoint(step, fill, keep) {
+    async writeCheckpoint(step, keep, fill) {
       const directory = at('checkpoints', `step-${step}`);
       const partial = at('checkpoints', `.step-${step}.partial`);
       await rm(partial, { recursive: true, force: true });

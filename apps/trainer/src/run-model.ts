@@ -4,6 +4,7 @@ import type { CommandInput } from './cli/command.js';
 import { textOption } from './cli/command.js';
 import { loadConfig } from './config/load.js';
 import type { ResolvedConfig } from './config/schema.js';
+import { modelOfCheckpoint } from './model-files.js';
 import { openRunDirectory } from './run-directory.js';
 
 /**
@@ -19,6 +20,6 @@ export async function configForModel(input: CommandInput, model: string | undefi
     ? await openRunDirectory(model).latestCheckpoint()
     : undefined;
   if (checkpoint === undefined) return (await loadConfig({ file, overrides: { ...overrides, model } })).config;
-  const weights = join(checkpoint.directory, 'learner', 'model');
+  const weights = modelOfCheckpoint(checkpoint.directory);
   return (await loadConfig({ file: file ?? runConfig, overrides: { ...overrides, model: weights } })).config;
 }

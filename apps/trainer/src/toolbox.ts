@@ -5,9 +5,9 @@ import { closest } from 'fastest-levenshtein';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { UsageError } from './cli/command.js';
 import type { ToolEntry } from './config/schema.js';
+import { importModule } from './import-module.js';
 import { readJsonLines } from './run-directory.js';
 
 type Options = Record<string, unknown>;
@@ -104,8 +104,7 @@ async function importTool(module: string, exportName: string): Promise<Tool> {
   const isFile = module.startsWith('.') || module.startsWith('/') || existsSync(module);
   if (isFile && !existsSync(module)) throw new UsageError(`no such tool module: ${module}`);
   const target = isFile ? resolve(module) : createRequire(resolve('package.json')).resolve(module);
-  const { tsImport } = await import('tsx/esm/api');
-  const loaded = (await tsImport(pathToFileURL(target).href, import.meta.url)) as Record<string, unknown>;
+  const loaded = await importModule(target);
   const exported = loaded[exportName];
   const tool: unknown = typeof exported === 'function' ? await (exported as () => unknown)() : exported;
   if (!isTool(tool)) {

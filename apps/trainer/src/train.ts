@@ -40,6 +40,8 @@ export interface TrainOptions {
   onRollout?: () => void;
   /** awaited before the next step */
   onStep?: (metrics: StepMetrics) => void | Promise<void>;
+  /** adds files to a checkpoint before it becomes visible */
+  onCheckpoint?: (directory: string) => Promise<void>;
   warn?: (message: string) => void;
   /** interrupts at once, without saving */
   signal?: AbortSignal | undefined;
@@ -98,7 +100,10 @@ export async function train(config: ResolvedConfig, options: TrainOptions): Prom
     finished = step >= config.steps;
     const stopping = stopRequested();
     if (finished || stopping || step % config.checkpoint.everySteps === 0) {
-      await run.writeCheckpoint(step, (directory) => saveCheckpoint(directory, learner, state), config.checkpoint.keep);
+      await run.writeCheckpoint(step, config.checkpoint.keep, async (directory) => {
+        await saveCheckpoint(directory, learner, state);
+        await options.onCheckpoint?.(directory);
+      });
     }
     await options.onStep?.(metrics);
     if (stopping) break;

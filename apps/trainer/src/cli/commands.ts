@@ -23,6 +23,10 @@ export const commands: Record<string, CommandEntry> = {
     summary: 'Measure a model on held-out problems',
     load: async () => (await import('../commands/eval.js')).evalCommand,
   },
+  view: {
+    summary: 'Look at runs in the browser: curves, and what the model wrote',
+    load: async () => (await import('../commands/view.js')).viewCommand,
+  },
   rollout: {
     summary: 'Ask one question and show the trace',
     load: async () => (await import('../commands/rollout.js')).rolloutCommand,

@@ -43,20 +43,21 @@ export const evalCommand: Omit<Command, 'summary'> = {
     'tapo eval models/qwen --data.evaluation test.parquet --samples 8 --temperature 1',
   ],
   async run(input) {
+    const temperature = numberOption(input, 'temperature') ?? 0;
+    const samples = integerOption(input, 'samples', 1) ?? 1;
+    const seed = integerOption(input, 'seed') ?? 0;
+    const count = integerOption(input, 'problems', 1);
     const config = await configForModel(input, input.positionals[0]);
-    const problems = await evaluationProblems(
-      config,
-      integerOption(input, 'problems', 1) ?? config.evaluation.problems,
-    );
+    const problems = await evaluationProblems(config, count ?? config.evaluation.problems);
     await withSession(config, async ({ engine, tools, judge }) => {
       const { summary, groups } = await evaluate(problems, {
         config,
         policy: engine.policy,
         tools,
         judge,
-        temperature: numberOption(input, 'temperature') ?? 0,
-        samples: integerOption(input, 'samples', 1) ?? 1,
-        seed: integerOption(input, 'seed') ?? 0,
+        temperature,
+        samples,
+        seed,
       });
       console.log(input.options['json'] === true ? JSON.stringify(summary, null, 2) : describeSummary(summary));
       const out = textOption(input, 'out');

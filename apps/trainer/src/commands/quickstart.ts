@@ -10,6 +10,7 @@ import { evaluate } from '../evaluate.js';
 import type { Evaluation } from '../evaluate.js';
 import { onInterrupt } from '../interrupt.js';
 import { evaluationProblems, trainingProblems } from '../problems.js';
+import { copyTokenizerFiles, modelOfCheckpoint } from '../model-files.js';
 import { createProgress } from '../progress.js';
 import { quickstartConfig, quickstartEvaluationProblems } from '../quickstart.js';
 import { writeReport } from '../report-files.js';
@@ -86,6 +87,7 @@ export const quickstartCommand: Omit<Command, 'summary'> = {
           run,
           resume,
           stopRequested: () => interrupt.requested,
+          onCheckpoint: (directory) => copyTokenizerFiles(config.model, modelOfCheckpoint(directory)),
           onRollout: () => progress.rollout(),
           onStep: (metrics) => progress.step(metrics),
           warn: (message) => progress.note(message),

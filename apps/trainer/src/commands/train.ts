@@ -7,6 +7,7 @@ import type { LoadedConfig } from '../config/load.js';
 import { serializableConfig } from '../config/serialize.js';
 import { onInterrupt } from '../interrupt.js';
 import { trainingProblems } from '../problems.js';
+import { copyTokenizerFiles, modelOfCheckpoint } from '../model-files.js';
 import { createProgress } from '../progress.js';
 import { writeReport } from '../report-files.js';
 import { openRunDirectory, requireEmptyRun } from '../run-directory.js';
@@ -55,6 +56,7 @@ export const trainCommand: Omit<Command, 'summary'> = {
           run,
           resume: resume !== undefined,
           stopRequested: () => interrupt.requested,
+          onCheckpoint: (directory) => copyTokenizerFiles(config.model, modelOfCheckpoint(directory)),
           onRollout: () => progress.rollout(),
           onStep: (metrics) => progress.step(metrics),
           warn: (message) => progress.note(message),

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { UsageError } from '../cli/command.js';
+import { importModule } from '../import-module.js';
 import { applyOverrides } from './overrides.js';
 import { configSchema, resolveConfig } from './schema.js';
 import type { ResolvedConfig } from './schema.js';
@@ -56,15 +56,14 @@ function parseJson(text: string, file: string): unknown {
 }
 
 async function importConfig(file: string): Promise<unknown> {
-  const { tsImport } = await import('tsx/esm/api');
-  let module: { default?: unknown };
+  let module: Record<string, unknown>;
   try {
-    module = await tsImport(pathToFileURL(resolve(file)).href, import.meta.url);
+    module = await importModule(file);
   } catch (error) {
     throw new UsageError(`${file} cannot be loaded: ${(error as Error).message}`, undefined, { cause: error });
   }
-  if (module.default === undefined) {
+  if (module['default'] === undefined) {
     throw new UsageError(`${file} has no default export`, 'write `export default defineConfig({ … })`');
   }
-  return module.default;
+  return module['default'];
 }

@@ -1,0 +1,18 @@
+/** What the page of `tapo view` and its server have in common. Runs in browsers. */
+export type {
+  FindPage,
+  MetricsLine,
+  MetricsPage,
+  RunStatus,
+  RunSummary,
+  StepList,
+  StepRows,
+  TokenColumns,
+  TrajectoryDetail,
+  TrajectoryRow,
+  ViewEvent,
+} from './protocol.js';
+export { filterQuery, flags, parseFilter } from './trajectory-filter.js';
+export type { FlagName, TrajectoryFilter } from './trajectory-filter.js';
+export { visibleParts } from './visible-text.js';
+export type { TextPart } from './visible-text.js';
