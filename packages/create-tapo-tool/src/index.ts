@@ -1,0 +1,60 @@
+import { cp, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export interface CreateToolPackageOptions {
+  /** of the npm package; default: the directory's name */
+  packageName?: string;
+}
+
+export interface CreatedToolPackage {
+  directory: string;
+  packageName: string;
+  /** also the tag that the policy writes */
+  toolName: string;
+  /** relative to the directory */
+  files: string[];
+}
+
+const TEMPLATE = fileURLToPath(new URL('../template', import.meta.url));
+
+/**
+ * Writes a package with a tool into a directory that is empty or not there yet.
+ * @throws if the directory holds files, or the name cannot be a package's
+ */
+export async function createToolPackage(
+  directory: string,
+  { packageName = basename(resolve(directory)) }: CreateToolPackageOptions = {},
+): Promise<CreatedToolPackage> {
+  if (!/^(@[a-z0-9][\w.-]*\/)?[a-z][\w.-]*$/.test(packageName)) {
+    throw new Error(
+      `got the package name "${packageName}", wanted lower-case letters, digits and hyphens, as in "tapo-tool-weather"`,
+    );
+  }
+  await mkdir(directory, { recursive: true });
+  const present = await readdir(directory);
+  if (present.length > 0) throw new Error(`${directory} holds ${present[0]}; wanted an empty or a new directory`);
+
+  const toolName = packageName
+    .replace(/^@.*\//, '')
+    .replace(/^tapo-tool-/, '')
+    .replaceAll(/\W+/g, '_');
+  const pascalName = toolName.replaceAll(/(?:^|_)([a-z\d])/g, (_, letter: string) => letter.toUpperCase());
+  await cp(TEMPLATE, directory, { recursive: true });
+  // npm leaves files with these names out of a package
+  await rename(join(directory, '_gitignore'), join(directory, '.gitignore'));
+  await rename(join(directory, '_package.json'), join(directory, 'package.json'));
+
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  for (const file of files) {
+    const text = await readFile(file, 'utf8');
+    const filled = text
+      .replaceAll('__package__', packageName)
+      .replaceAll('__tool__', toolName)
+      .replaceAll('__Tool__', pascalName);
+    await writeFile(file, filled);
+  }
+  const relative = files.map((file) => file.slice(join(directory, '/').length)).toSorted();
+  return { directory: resolve(directory), packageName, toolName, files: relative };
+}
