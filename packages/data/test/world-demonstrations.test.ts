@@ -170,6 +170,12 @@ describe('worldDemonstrations', () => {
     }
   });
 
+  it('words easy ones as stories on request', () => {
+    const easy = take(200, { easyWording: 'story' }).filter(({ source }) => source === 'easy');
+    expect(easy.length).toBeGreaterThan(20);
+    for (const demonstration of easy) expect(textOf(demonstration)).toMatch(/^\w+ has \d, gets \d\?<think>easy</);
+  });
+
   it('comes in three phases', () => {
     expect([0, 0.39, 0.4, 0.86, 0.87, 1].map(demonstrationPhase)).toEqual([
       'copy',

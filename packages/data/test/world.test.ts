@@ -49,6 +49,26 @@ describe('splits', () => {
   });
 });
 
+describe('stories', () => {
+  it('share no question between splits, and every pair of digits', () => {
+    const stories = splits.map((split) =>
+      worldProblems(split, { sources: ['easy'], perSource: 1500, easyWording: 'story' }),
+    );
+    const questions = stories.flat().map(({ question }) => question);
+    expect(new Set(questions).size).toBe(3 * 1500);
+    for (const problems of stories) {
+      // 100 ordered pairs; the chance that 1500 draws miss one is 100 * 0.99^1500, 3 in 100,000
+      expect(new Set(problems.map(({ question }) => question.replace(/^\w+/, ''))).size).toBe(100);
+      expect(
+        problems.every(({ question, targets }) => {
+          const [a, b] = /^[A-Z][a-z]{3} has (\d), gets (\d)\?$/.exec(question)?.slice(1).map(Number) ?? [];
+          return targets[0] === String((a ?? NaN) + (b ?? NaN));
+        }),
+      ).toBe(true);
+    }
+  });
+});
+
 describe('worldProblems', () => {
   const problems = splits.flatMap((split) => worldProblems(split, { seed: 7, perSource: 100 }));
 

@@ -5,7 +5,8 @@ import { demonstrate, wrongBehaviours } from './behaviours.js';
 import type { Behaviour, BehaviourWeights } from './behaviours.js';
 import { madeUpArea, madeUpCountry, madeUpName } from './made-up.js';
 import { drawCalculation, drawFact, drawPair } from './problems.js';
-import { easyQuestions, splitCountries } from './splits.js';
+import { drawStory, easyQuestions, splitCountries } from './splits.js';
+import type { EasyWording } from './splits.js';
 import { worldProblem } from './tasks.js';
 import type { WorldSource, WorldTask } from './tasks.js';
 import { toSegments } from './trace.js';
@@ -45,6 +46,8 @@ export interface WorldDemonstrationsOptions {
   madeUpShare?: number;
   /** which wrong behaviours, and how often; replaces the default of each source given */
   behaviours?: Partial<Record<WorldSource, BehaviourWeights>>;
+  /** of the easy ones */
+  easyWording?: EasyWording;
 }
 
 // Easy ones are many because a sum table must be learned by heart; they are short, so they cost little.
@@ -80,6 +83,7 @@ export function* worldDemonstrations({
   wrongShare = 0.7,
   madeUpShare = 0.75,
   behaviours = {},
+  easyWording = 'sum',
 }: WorldDemonstrationsOptions = {}): Generator<Demonstration, never> {
   const random = createRandom(seed, `demonstrations:${phase}`);
   const countries = splitCountries('sft');
@@ -96,7 +100,7 @@ export function* worldDemonstrations({
       case 'complex':
         return drawPair(drawCountry, random);
       case 'easy':
-        return { source, ...random.pick(easy) };
+        return { source, ...(easyWording === 'story' ? drawStory('sft', random) : random.pick(easy)) };
     }
   };
 

@@ -4,8 +4,8 @@ import { createRandom } from '../random.js';
 import type { Random } from '../random.js';
 import { demonstrate } from './behaviours.js';
 import type { AskedCountry } from './countries.js';
-import { easyQuestions, splitCountries, splitOfSum } from './splits.js';
-import type { WorldSplit } from './splits.js';
+import { drawStory, easyQuestions, splitCountries, splitOfSum } from './splits.js';
+import type { EasyWording, WorldSplit } from './splits.js';
 import { factFields, factOperators, isFairFact, worldProblem, worldSources } from './tasks.js';
 import type { WorldSource, WorldTask } from './tasks.js';
 import { traceLength, trajectoryBudget } from './trace.js';
@@ -43,13 +43,20 @@ export function drawPair(drawCountry: () => AskedCountry, random: Random): World
 
 export interface WorldProblemsOptions {
   seed?: number;
-  /** problems of each source; fewer where the split has fewer (55 easy ones in `rl` and `eval`) */
+  /** problems of each source; fewer where the split has fewer (55 easy sums in `rl` and `eval`) */
   perSource?: number;
   sources?: readonly WorldSource[];
+  /** of the easy ones; the cold start must have learned the same */
+  easyWording?: EasyWording;
 }
 
 /** `count` distinct tasks, or all there are. */
-function tasksOf(source: WorldSource, split: WorldSplit, count: number, random: Random): WorldTask[] {
+function tasksOf(
+  source: WorldSource,
+  split: WorldSplit,
+  { count, easyWording }: { count: number; easyWording: EasyWording },
+  random: Random,
+): WorldTask[] {
   const countries = splitCountries(split);
   if (source === 'nq') {
     const all = countries.flatMap((country) =>
@@ -57,12 +64,14 @@ function tasksOf(source: WorldSource, split: WorldSplit, count: number, random: 
     );
     return random.shuffle(all).slice(0, count);
   }
-  if (source === 'easy') {
+  if (source === 'easy' && easyWording === 'sum') {
     const all = easyQuestions(split).map((easy): WorldTask => ({ source, ...easy }));
     return random.shuffle(all).slice(0, count);
   }
-  const draw = () =>
-    source === 'calculator' ? drawCalculation(split, random) : drawPair(() => random.pick(countries), random);
+  const draw = (): WorldTask => {
+    if (source === 'easy') return { source, ...drawStory(split, random) };
+    return source === 'calculator' ? drawCalculation(split, random) : drawPair(() => random.pick(countries), random);
+  };
   const tasks = new Map<string, WorldTask>();
   for (let attempts = 0; tasks.size < count && attempts < 20 * count; attempts++) {
     const task = draw();
@@ -77,10 +86,12 @@ function tasksOf(source: WorldSource, split: WorldSplit, count: number, random: 
  */
 export function worldProblems(
   split: WorldSplit,
-  { seed = 0, perSource = 64, sources = worldSources }: WorldProblemsOptions = {},
+  { seed = 0, perSource = 64, sources = worldSources, easyWording = 'sum' }: WorldProblemsOptions = {},
 ): Problem[] {
   const columns = sources.map((source) =>
-    tasksOf(source, split, perSource, createRandom(seed, `world:${split}:${source}`)).map(worldProblem),
+    tasksOf(source, split, { count: perSource, easyWording }, createRandom(seed, `world:${split}:${source}`)).map(
+      worldProblem,
+    ),
   );
   return Array.from({ length: perSource }, (_, index) =>
     columns.flatMap((column) => column.slice(index, index + 1)),

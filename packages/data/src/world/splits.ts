@@ -1,4 +1,5 @@
 import { createRandom, hash32 } from '../random.js';
+import type { Random } from '../random.js';
 import { askedCountries } from './countries.js';
 import type { AskedCountry } from './countries.js';
 
@@ -23,12 +24,17 @@ export function splitCountries(split: WorldSplit): readonly AskedCountry[] {
   return cache[split];
 }
 
-/** The split of a sum or product: 40% `sft`, 40% `rl`, 20% `eval`; swapping the operands does not change it. */
-export function splitOfSum(a: number, operator: string, b: number): WorldSplit {
-  const [low, high] = a <= b ? [a, b] : [b, a];
-  const bucket = hash32(`${splitSeed}:${low}${operator}${high}`) % 10;
+/** 40% `sft`, 40% `rl`, 20% `eval`, by a hash of the text. */
+function splitOfText(text: string): WorldSplit {
+  const bucket = hash32(`${splitSeed}:${text}`) % 10;
   if (bucket < 4) return 'sft';
   return bucket < 8 ? 'rl' : 'eval';
+}
+
+/** The split of a sum or product; swapping the operands does not change it. */
+export function splitOfSum(a: number, operator: string, b: number): WorldSplit {
+  const [low, high] = a <= b ? [a, b] : [b, a];
+  return splitOfText(`${low}${operator}${high}`);
 }
 
 const easyWordings = [
@@ -68,4 +74,21 @@ export function easyQuestions(split: WorldSplit): EasyQuestion[] {
     }
   }
   return questions;
+}
+
+/**
+ * `sum`: "7 + 5?", "7 plus 5?", "Sum of 7 and 5?". `story`: "Miko has 7, gets 5?", with a made-up name: hundreds of
+ * thousands of questions, so that no sum can be remembered by its wording.
+ */
+export type EasyWording = 'sum' | 'story';
+
+/** A drawn story; as with sums, the question belongs to one split and its pair of digits to all of them. */
+export function drawStory(split: WorldSplit, random: Random): EasyQuestion {
+  const consonants = 'bcdfghjklmnprstvwyz';
+  for (;;) {
+    const letters = [consonants, 'aeiou', consonants, 'aeiou'].map((from) => random.pick([...from])).join('');
+    const [a, b] = [random.integer(0, 9), random.integer(0, 9)];
+    const question = `${letters.charAt(0).toUpperCase()}${letters.slice(1)} has ${a}, gets ${b}?`;
+    if (splitOfText(question) === split) return { question, a, b };
+  }
 }
