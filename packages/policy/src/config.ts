@@ -70,6 +70,9 @@ const fixedFields: Record<string, { accepted: unknown[]; meaning: string }> = {
   use_sliding_window: { accepted: [false], meaning: 'attention over a sliding window' },
   attention_dropout: { accepted: [0], meaning: 'dropout in attention' },
   pretraining_tp: { accepted: [1], meaning: 'tensor-parallel slices of the linear layers' },
+  use_mrope: { accepted: [false], meaning: 'multimodal RoPE' },
+  rope_interleaved: { accepted: [false], meaning: 'RoPE on neighbouring pairs' },
+  partial_rotary_factor: { accepted: [1], meaning: 'RoPE on a part of each head' },
   is_decoder: { accepted: [false, true], meaning: '' },
   add_cross_attention: { accepted: [false], meaning: 'cross attention' },
   is_encoder_decoder: { accepted: [false], meaning: 'an encoder' },
@@ -88,7 +91,7 @@ const readFields = [
 const harmlessFields = [
   'torch_dtype', 'dtype', 'transformers_version', '_name_or_path', '_attn_implementation', 'attn_implementation',
   'use_cache', 'initializer_range', 'bos_token_id', 'eos_token_id', 'pad_token_id', 'sep_token_id', 'unk_token_id',
-  'decoder_start_token_id', 'sliding_window', 'max_window_layers', 'rope_interleaved', 'transformers.js_config',
+  'decoder_start_token_id', 'sliding_window', 'max_window_layers', 'transformers.js_config',
   'id2label', 'label2id', 'problem_type', 'finetuning_task', 'task_specific_params', 'return_dict', 'return_dict_in_generate',
   'output_attentions', 'output_hidden_states', 'output_scores', 'torchscript', 'tokenizer_class', 'prefix', 'auto_map',
   'max_length', 'min_length', 'max_new_tokens', 'do_sample', 'temperature', 'top_k', 'top_p', 'typical_p',
@@ -96,7 +99,8 @@ const harmlessFields = [
   'num_beam_groups', 'num_return_sequences', 'diversity_penalty', 'early_stopping', 'bad_words_ids', 'suppress_tokens',
   'begin_suppress_tokens', 'forced_bos_token_id', 'forced_eos_token_id', 'remove_invalid_values',
   'exponential_decay_length_penalty', 'cross_attention_hidden_size', 'tie_encoder_decoder', 'tf_legacy_loss',
-  'use_bfloat16', 'unsloth_fixed', 'unsloth_version', 'is_llama_config',
+  'use_bfloat16', 'use_flash_attn', '_flash_attn_2_enabled', 'gradient_checkpointing',
+  'model_max_length', 'tokenizer_padding_side', 'unsloth_fixed', 'unsloth_version', 'is_llama_config',
 ]; // prettier-ignore
 
 export interface ParseModelConfigOptions {

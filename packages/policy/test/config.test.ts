@@ -56,6 +56,7 @@ describe('parseModelConfig', () => {
 
   it.each([
     [{ ...qwen2, use_sliding_window: true }, /"use_sliding_window" is true/],
+    [{ ...llama, rope_interleaved: true }, /"rope_interleaved" is true: RoPE on neighbouring pairs is not implemented/],
     [{ ...qwen2, hidden_act: 'gelu' }, /"hidden_act" is "gelu".*another activation/],
     [{ ...qwen2, logit_softcapping: 30 }, /unknown field "logit_softcapping" \(30\)/],
     [{ ...qwen2, layer_types: ['full_attention', 'sliding_attention'] }, /sliding_attention; only full_attention/],
@@ -69,6 +70,16 @@ describe('parseModelConfig', () => {
   ])('refuses %j', (json, message) => {
     expect(() => parseModelConfig(json, { source: 'there/config.json' })).toThrow(message);
     expect(() => parseModelConfig(json, { source: 'there/config.json' })).toThrow('there/config.json');
+  });
+
+  it('reads configurations as they are published', () => {
+    // Fields of Qwen2.5-0.5B and SmolLM2-135M-Instruct besides those above.
+    const qwen25 = { attention_dropout: 0.0, bos_token_id: 151643, eos_token_id: 151643, hidden_act: 'silu', max_window_layers: 24,
+      rope_theta: 1000000.0, sliding_window: 32768, use_mrope: false, use_sliding_window: false, torch_dtype: 'bfloat16' }; // prettier-ignore
+    expect(parseModelConfig({ ...qwen2, ...qwen25 }).rope.theta).toBe(1e6);
+    const smol = { attention_bias: false, is_llama_config: true, mlp_bias: false, pretraining_tp: 1, rope_interleaved: false,
+      rope_scaling: null, rope_theta: 100000, 'transformers.js_config': { kv_cache_dtype: { fp16: 'float16' } } }; // prettier-ignore
+    expect(parseModelConfig({ ...llama, ...smol }).rope.theta).toBe(1e5);
   });
 
   it('lets a field through that the caller vouches for', () => {

@@ -1,0 +1,42 @@
+/**
+ * Peak memory and time of loading SmolLM2-135M (538 MB as float32) from GGUF, and from safetensors in F32, BF16 and shards:
+ *
+ *     node --import tsx --conditions=tapo-source interop/loading-memory.ts
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { loadGguf, loadModelDirectory, saveModelDirectory } from '@tapo/policy';
+
+import { smollm2Path } from './models.js';
+
+/** Largest resident memory of this process so far, in MiB (Linux; `resourceUsage` would count the parent's in). */
+const peakMemory = async () => Number(/VmHWM:\s+(\d+)/.exec(await readFile('/proc/self/status', 'utf8'))?.[1]) / 1024;
+
+const [path] = process.argv.slice(2);
+if (path === undefined) {
+  const gguf = smollm2Path();
+  const root = await mkdtemp(join(tmpdir(), 'tapo-loading-'));
+  const model = await loadGguf(gguf);
+  await saveModelDirectory(join(root, 'F32'), model);
+  await saveModelDirectory(join(root, 'BF16'), model, { dtype: 'BF16' });
+  await saveModelDirectory(join(root, 'BF16 shards'), model, { dtype: 'BF16', maxShardBytes: 5e7 });
+  for (const each of [gguf, ...['F32', 'BF16', 'BF16 shards'].map((name) => join(root, name))]) {
+    const args = ['--import', 'tsx', '--conditions=tapo-source', fileURLToPath(import.meta.url), each];
+    console.log(spawnSync(process.execPath, args, { encoding: 'utf8' }).stdout.trim());
+  }
+  await rm(root, { recursive: true });
+} else {
+  const before = await peakMemory();
+  const started = performance.now();
+  const { parameters } = path.endsWith('.gguf') ? await loadGguf(path) : await loadModelDirectory(path);
+  const seconds = (performance.now() - started) / 1000;
+  const weights = Object.values(parameters).reduce((sum, { data }) => sum + data.byteLength, 0) / 2 ** 20;
+  const peak = (await peakMemory()) - before;
+  console.log(
+    `${path}: weights ${weights.toFixed(0)} MiB, peak ${peak.toFixed(0)} MiB (${(peak / weights).toFixed(2)}x), ${seconds.toFixed(1)} s`,
+  );
+}
