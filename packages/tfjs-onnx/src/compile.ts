@@ -1,8 +1,8 @@
-import type * as tf from '@tensorflow/tfjs-core';
 import type { HostTensor } from './host-tensor.js';
 import { checkHostTensor } from './host-tensor.js';
 import { createProgram } from './runtime/program.js';
-import type { Program, SessionOptions } from './runtime/program.js';
+import type { SessionOptions } from './runtime/program.js';
+import { createProgramCache } from './runtime/program-cache.js';
 import { trace } from './tracing/trace.js';
 import type { NamedFunction, Signature } from './tracing/trace.js';
 
@@ -29,39 +29,25 @@ export interface CompiledFunction {
   run(inputs: Record<string, HostTensor>, options?: RunOptions): Promise<Record<string, HostTensor>>;
   /** The number of signatures compiled so far, released ones included. */
   readonly compiledCount: number;
-  /** Releases every session. */
+  /** The number of signatures that are compiled now. */
+  readonly cachedCount: number;
+  /** Releases every session, as soon as its last run is over. */
   dispose(): Promise<void>;
 }
 
+/**
+ * Compiles a function of tensors, like `jax.jit`: `f` runs once per input signature, with tensors that have no values,
+ * and what it did, gradients included, becomes one ONNX Runtime session.
+ *
+ * Tensors and variables that `f` takes from outside are read at that time and become constants. A variable assigned later
+ * is noticed, and the function is recorded again; what changes every step should be an input.
+ */
 export function compile(f: NamedFunction, options: CompileOptions = {}): CompiledFunction {
   const { constants = {}, cacheSize = 8, ...sessionOptions } = options;
   for (const [name, tensor] of Object.entries(constants)) checkHostTensor(name, tensor);
-  const programs = new Map<string, Promise<Program>>();
+  const programs = createProgramCache(cacheSize);
   let compiledCount = 0;
   let disposed = false;
-
-  async function programFor(inputs: Record<string, HostTensor>): Promise<Program> {
-    const key = signatureKey(inputs);
-    const cached = programs.get(key);
-    if (cached && !(await isStale(cached))) {
-      programs.delete(key);
-      programs.set(key, cached);
-      return cached;
-    }
-    compiledCount += 1;
-    const signature: Signature = Object.fromEntries(
-      Object.entries(inputs).map(([name, { shape, dtype }]) => [name, { shape: [...shape], dtype }]),
-    );
-    const built = Promise.resolve().then(() => createProgram(trace(f, signature, constants), sessionOptions));
-    programs.set(key, built);
-    built.catch(() => programs.get(key) === built && programs.delete(key));
-    if (programs.size > cacheSize) {
-      const [oldest, program] = programs.entries().next().value!;
-      programs.delete(oldest);
-      await (await program).release();
-    }
-    return built;
-  }
 
   return {
     async run(inputs, { outputs = {} } = {}) {
@@ -71,32 +57,35 @@ export function compile(f: NamedFunction, options: CompileOptions = {}): Compile
         if (name in constants)
           throw new Error(`'${name}' is a constant of this compiled function; it cannot be an input.`);
       }
-      const program = await programFor(inputs);
-      return program.run(inputs, outputs);
+      const signature = signatureOf(inputs);
+      const build = async () => {
+        compiledCount += 1;
+        return createProgram(trace(f, signature, constants), sessionOptions);
+      };
+      return programs.use(signatureKey(signature), build, (program) => program.run(inputs, outputs));
     },
     get compiledCount() {
       return compiledCount;
     },
+    get cachedCount() {
+      return programs.size;
+    },
     async dispose() {
       disposed = true;
-      const all = [...programs.values()];
-      programs.clear();
-      for (const program of all) await (await program).release();
+      await programs.clear();
     },
   };
 }
 
-function signatureKey(inputs: Record<string, HostTensor>): string {
-  return Object.keys(inputs)
-    .toSorted()
-    .map((name) => `${name}:${inputs[name]!.dtype}[${inputs[name]!.shape.join()}]`)
-    .join(';');
+function signatureOf(inputs: Record<string, HostTensor>): Signature {
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, { shape, dtype }]) => [name, { shape: [...shape], dtype }]),
+  );
 }
 
-/** A variable captured by the function has been assigned since: its old value is a constant of the program. */
-async function isStale(program: Promise<Program>): Promise<boolean> {
-  const { variables } = await program;
-  return [...variables].some(
-    ([variable, dataId]: [tf.Variable, tf.DataId]) => !variable.isDisposed && variable.dataId !== dataId,
-  );
+function signatureKey(signature: Signature): string {
+  return Object.keys(signature)
+    .toSorted()
+    .map((name) => `${name}:${signature[name]!.dtype}[${signature[name]!.shape.join()}]`)
+    .join(';');
 }

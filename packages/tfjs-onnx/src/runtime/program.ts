@@ -62,7 +62,13 @@ export async function createProgram(traced: TracedFunction, options: SessionOpti
         written[output] = direct.has(output) ? outputs[output]! : allocate(type);
         fetches[type.name] = toOrtTensor(written[output]);
       }
-      await runInPlace(session, feeds, fetches);
+      try {
+        await runInPlace(session, feeds, fetches);
+      } catch (error) {
+        throw new Error(`The compiled function '${name}' failed: ${error instanceof Error ? error.message : error}`, {
+          cause: error,
+        });
+      }
       for (const [output, given] of Object.entries(outputs)) {
         if (!direct.has(output)) given.data.set(written[output]!.data);
         written[output] = given;
