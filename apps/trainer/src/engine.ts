@@ -1,5 +1,5 @@
 import { createLocalEngine, loadModelDirectory, loadTokenizer } from '@tapo/policy';
-import type { LocalEngineInfo, LocalEngineOptions } from '@tapo/policy';
+import type { LocalEngineOptions } from '@tapo/policy';
 import type { Policy } from '@tapo/rollout';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,26 +14,65 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** An engine on this machine, and what was chosen for it. */
+/** An engine, and in words what it is and where it runs. */
 export interface OpenedEngine extends Engine {
-  info: LocalEngineInfo;
+  description: string;
 }
 
-/** Loads `config.model` into an engine. @throws UsageError when there is no model directory */
-export async function openEngine({ model, engine }: Pick<ResolvedConfig, 'model' | 'engine'>): Promise<OpenedEngine> {
-  if (!existsSync(join(model, 'config.json'))) {
+/** Loads `config.model` into the engine that `config.engine` names. @throws UsageError when there is no such model */
+export async function openEngine(
+  config: Pick<ResolvedConfig, 'model' | 'engine' | 'tinker' | 'seed'>,
+): Promise<OpenedEngine> {
+  const { model, engine } = config;
+  const needed = engine.name === 'local' ? 'config.json' : 'tokenizer.json';
+  if (!existsSync(join(model, needed))) {
     throw new UsageError(
-      `no model in ${model}: ${existsSync(model) ? 'config.json is missing' : 'no such directory'}`,
+      `no model in ${model}: ${existsSync(model) ? `${needed} is missing` : 'no such directory'}`,
       'give a directory in Hugging Face layout: config.json, model.safetensors, tokenizer.json',
     );
   }
-  const { threads, backend, microBatchTokens, maxRows } = engine;
-  return createLocalEngine({
+  return engine.name === 'local' ? openLocal(config) : openTinker(config);
+}
+
+async function openLocal({ model, engine }: Pick<ResolvedConfig, 'model' | 'engine'>): Promise<OpenedEngine> {
+  const { backend, name: _, ...limits } = engine;
+  const opened = await createLocalEngine({
     ...(await loadModelDirectory(model)),
+    ...limits,
     tokenizer: await loadTokenizer(model),
     backend: backend as NonNullable<LocalEngineOptions['backend']>,
-    microBatchTokens,
-    maxRows,
-    ...(threads > 0 && { threads }),
   });
+  const { parameters, threads } = opened.info;
+  return { ...opened, description: `${parameters} parameters on ${opened.info.backend}, ${threads} threads` };
+}
+
+/** The model lives on a server; its directory here needs to hold the tokenizer only. */
+async function openTinker({
+  model,
+  tinker,
+  seed,
+}: Pick<ResolvedConfig, 'model' | 'tinker' | 'seed'>): Promise<OpenedEngine> {
+  const { createTinkerEngine, dialects } = await import('@tapo/tinker');
+  const { baseUrl = process.env['TINKER_BASE_URL'], baseModel = model, dialect, rank, lossRoute } = tinker;
+  if (baseUrl === undefined) {
+    throw new UsageError(
+      'engine.name is "tinker" but tinker.baseUrl is missing',
+      'give --tinker.baseUrl or set TINKER_BASE_URL',
+    );
+  }
+  if (!Object.hasOwn(dialects, dialect)) {
+    throw new UsageError(`tinker.dialect is "${dialect}"`, `known: ${Object.keys(dialects).join(', ')}`);
+  }
+  const apiKey = process.env['TINKER_API_KEY'];
+  const opened = await createTinkerEngine({
+    baseUrl,
+    baseModel,
+    rank,
+    lossRoute,
+    seed,
+    dialect: dialect as keyof typeof dialects,
+    tokenizer: await loadTokenizer(model),
+    ...(apiKey !== undefined && { apiKey }),
+  });
+  return { ...opened, description: `${baseModel} at ${baseUrl}` };
 }

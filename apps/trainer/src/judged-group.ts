@@ -71,7 +71,7 @@ export async function judgedGroup(problem: Problem, options: JudgedGroupOptions)
 }
 
 /** @throws UsageError for a prompt over the limit: it is never cut */
-export function promptTokens(
+function promptTokens(
   problem: Problem,
   { config, policy, tools }: Pick<JudgedGroupOptions, 'config' | 'policy' | 'tools'>,
 ): number[] {

@@ -3,7 +3,7 @@ import { resolveConfig } from './config/schema.js';
 import type { ResolvedConfig, ToolEntry } from './config/schema.js';
 
 /** The shipped cold start: `tapo sft -c quickstart/sft.json` made it (quickstart/model/training.json has the record). */
-export const quickstartModel = fileURLToPath(new URL('../quickstart/model', import.meta.url));
+const quickstartModel = fileURLToPath(new URL('../quickstart/model', import.meta.url));
 
 export interface QuickstartOptions {
   seed?: number;

@@ -8,8 +8,8 @@ export interface RunDirectory {
   readonly path: string;
   writeJson(name: string, value: unknown): Promise<void>;
   writeText(name: string, text: string): Promise<void>;
-  /** one line of `metrics.jsonl` */
-  appendMetrics(metrics: object): Promise<void>;
+  /** adds a line to `metrics.jsonl` (every step) or `evaluations.jsonl` */
+  appendLine(name: 'metrics' | 'evaluations', line: { step: number }): Promise<void>;
   /** one line each in `trajectories/step-N.jsonl` */
   writeTrajectories(step: number, records: readonly object[]): Promise<void>;
   /**
@@ -19,14 +19,13 @@ export interface RunDirectory {
   writeCheckpoint(step: number, keep: number, fill: (directory: string) => Promise<void>): Promise<string>;
   /** the newest complete checkpoint */
   latestCheckpoint(): Promise<{ step: number; directory: string } | undefined>;
-  /** Forgets metrics and trajectories of later steps: a resumed run writes them again. */
+  /** Forgets metrics, evaluations and trajectories of later steps: a resumed run writes them again. */
   rewindTo(step: number): Promise<void>;
 }
 
 /** Opens a run directory; it is created with its first file. */
 export function openRunDirectory(path: string): RunDirectory {
   const at = (...parts: string[]) => join(path, ...parts);
-  const metricsFile = at('metrics.jsonl');
 
   async function writeText(name: string, text: string): Promise<void> {
     await mkdir(join(at(name), '..'), { recursive: true });
@@ -47,9 +46,9 @@ export function openRunDirectory(path: string): RunDirectory {
     path,
     writeText,
     writeJson: (name, value) => writeText(name, `${JSON.stringify(value, null, 2)}\n`),
-    async appendMetrics(metrics) {
+    async appendLine(name, line) {
       await mkdir(path, { recursive: true });
-      await appendFile(metricsFile, `${JSON.stringify(metrics)}\n`);
+      await appendFile(at(`${name}.jsonl`), `${JSON.stringify(line)}\n`);
     },
     writeTrajectories: (step, records) =>
       writeText(
@@ -69,9 +68,10 @@ export function openRunDirectory(path: string): RunDirectory {
     },
     latestCheckpoint: async () => (await checkpoints())[0],
     async rewindTo(step) {
-      if (existsSync(metricsFile)) {
-        const kept = (await readJsonLines(metricsFile)).filter((line) => Number(line['step']) <= step);
-        await writeText('metrics.jsonl', kept.map((line) => `${JSON.stringify(line)}\n`).join(''));
+      for (const name of ['metrics.jsonl', 'evaluations.jsonl']) {
+        if (!existsSync(at(name))) continue;
+        const kept = (await readJsonLines(at(name))).filter((line) => Number(line['step']) <= step);
+        await writeText(name, kept.map((line) => `${JSON.stringify(line)}\n`).join(''));
       }
       for (const name of await entries(at('trajectories'))) {
         if (Number(/^step-(\d+)\.jsonl$/.exec(name)?.[1]) > step) await rm(at('trajectories', name));

@@ -1,6 +1,9 @@
 import type { Batch, DapoMetrics, DynamicSamplingStep } from '@tapo/core';
 import { sampledLength } from '@tapo/core';
 import { problemSource } from '@tapo/data';
+import { watchCounters } from '@tapo/eval';
+import { textSegments } from '@tapo/rollout';
+import type { Tokenizer } from '@tapo/rollout';
 import type { JudgedRolloutGroup, JudgedTrajectory, TrainedGroup } from './judged-group.js';
 
 /** The rows of one optimizer step. Row i of `batch` is `members[i]`. */
@@ -23,6 +26,7 @@ export interface StepParts {
   drawn: readonly JudgedRolloutGroup[];
   chosen: DynamicSamplingStep<JudgedRolloutGroup>;
   updates: readonly UpdateResult[];
+  tokenizer: Pick<Tokenizer, 'decode'>;
   /** `performance.now()` at the ends of the phases */
   timing: { started: number; sampled: number; prepared: number; updated: number };
 }
@@ -34,7 +38,7 @@ export interface StepMetrics {
 }
 
 /** Rewards, calls and lengths are means over everything sampled in the step, groups without spread included. */
-export function stepMetrics(step: number, { drawn, chosen, updates, timing }: StepParts): StepMetrics {
+export function stepMetrics(step: number, { drawn, chosen, updates, tokenizer, timing }: StepParts): StepMetrics {
   const members = drawn.flatMap((group) => group.members);
   const sampledTokens = members.map(({ trajectory }) => sampledLength(trajectory));
   const observedTokens = members.map(
@@ -46,6 +50,7 @@ export function stepMetrics(step: number, { drawn, chosen, updates, timing }: St
     ...rewardMetrics(members),
     accuracyBySource: bySource(drawn, ({ judgement }) => Number(judgement.accurate)),
     ...callMetrics(drawn),
+    watch: watchMetrics(members, tokenizer),
     sampledTokens: mean(sampledTokens),
     sampledTokensMax: Math.max(0, ...sampledTokens),
     observedTokens: mean(observedTokens),
@@ -106,6 +111,22 @@ function callMetrics(groups: readonly JudgedRolloutGroup[]) {
   };
 }
 
+/** Signs of reward hacking, per rollout. */
+function watchMetrics(members: readonly JudgedTrajectory[], tokenizer: Pick<Tokenizer, 'decode'>) {
+  const {
+    rollouts,
+    calls: _,
+    ...counts
+  } = watchCounters(
+    members.map(({ trajectory }) => ({
+      prompt: tokenizer.decode(trajectory.tokens.slice(0, trajectory.promptLength)),
+      segments: textSegments(trajectory, tokenizer),
+      turns: trajectory.turns,
+    })),
+  );
+  return Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, count / Math.max(1, rollouts)]));
+}
+
 /** Means over the updates, by sampled tokens; nothing when the step was skipped. */
 function updateMetrics(updates: readonly UpdateResult[]): Record<string, number> {
   const last = updates.at(-1);
@@ -118,7 +139,8 @@ function updateMetrics(updates: readonly UpdateResult[]): Record<string, number>
     updates: updates.length,
     trainedTokens: tokens,
     loss: mean(updates.map(({ loss }) => loss)),
-    gradientNorm: mean(updates.map(({ gradientNorm }) => gradientNorm)),
+    // a remote server may not say
+    ...(Number.isNaN(last.gradientNorm) ? {} : { gradientNorm: mean(updates.map((result) => result.gradientNorm)) }),
     learningRate: last.learningRate,
     ...(last.policyMetrics.entropy === undefined ? {} : { entropy: byTokens('entropy') }),
     clipFraction: byTokens('clipFraction'),

@@ -42,6 +42,6 @@ function align(rows: readonly string[][]): string {
 }
 
 /** A share as whole percent. */
-export function percent(share: number): string {
+function percent(share: number): string {
   return `${(100 * share).toFixed(0)}%`;
 }

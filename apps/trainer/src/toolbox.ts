@@ -46,6 +46,17 @@ const adapters: Record<string, (options: Options) => Promise<Tool>> = {
     }
     return cached(createRetriever({ ...options, url })) as Tool;
   },
+  async 'code-server'(options) {
+    const { createCodeServer } = await import('@tapo/tools/code-server');
+    const { url } = options;
+    if (typeof url !== 'string') {
+      throw new UsageError(
+        'the tool code-server needs a url',
+        '{"name": "code-server", "url": "http://127.0.0.1:8000"}',
+      );
+    }
+    return createCodeServer({ ...options, url }) as Tool;
+  },
 };
 
 /** Names of the built-in tools. */

@@ -5,7 +5,6 @@ import {
   countSampled,
   dapoMetrics,
   groupAdvantages,
-  hashSeed,
   missingGroups,
   startDynamicSampling,
   takeStep,
@@ -21,6 +20,7 @@ import type { Engine } from './engine.js';
 import { judgedGroup } from './judged-group.js';
 import type { Judge, JudgedRolloutGroup, TrainedGroup } from './judged-group.js';
 import type { Learner } from './learner.js';
+import { groupSeed } from './rollout-seed.js';
 import type { RunDirectory } from './run-directory.js';
 import { stepMetrics } from './step-metrics.js';
 import type { MiniBatch, StepMetrics, UpdateResult } from './step-metrics.js';
@@ -94,9 +94,9 @@ export async function train(config: ResolvedConfig, options: TrainOptions): Prom
 
     // what happened, and a checkpoint from which exactly this can go on
     state = { step, updates: state.updates + updates.length, seed, stream: stream.state(), sampling: chosen.next };
-    const metrics = stepMetrics(step, { drawn, chosen, updates, timing });
+    const metrics = stepMetrics(step, { drawn, chosen, updates, tokenizer: policy.tokenizer, timing });
     await run.writeTrajectories(step, trajectoryRecords({ drawn, trained, updates, tokenizer: policy.tokenizer }));
-    await run.appendMetrics(metrics);
+    await run.appendLine('metrics', metrics);
     finished = step >= config.steps;
     const stopping = stopRequested();
     if (finished || stopping || step % config.checkpoint.everySteps === 0) {
@@ -126,7 +126,7 @@ export async function train(config: ResolvedConfig, options: TrainOptions): Prom
           policy,
           config,
           id: `step-${step}/${round}-${index}`,
-          seed: hashSeed(seed, 'rollout', step, round, index) % 2 ** 32,
+          seed: groupSeed(seed, { step, round, index }),
         }),
       );
       const groups = withoutFailures(await Promise.all(rolling), step);

@@ -1,7 +1,8 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { configKeys } from '../src/config/validate.js';
 import { applyOverrides } from '../src/config/overrides.js';
 import { configSchema, resolveConfig } from '../src/config/schema.js';
 import { loadConfig } from '../src/config/load.js';
@@ -118,4 +119,11 @@ it('learning rate: linear warm-up over optimizer steps, then constant', () => {
   const config = resolveConfig({ model: 'x', optimizer: { learningRate: 1, warmupSteps: 4 } });
   const rates = [1, 2, 3, 4, 5, 100].map((count) => stepOptions(config, count).learningRate);
   expect(rates).toEqual([0.25, 0.5, 0.75, 1, 1, 1]);
+});
+
+it('docs/configuration.md explains every key', async () => {
+  const text = await readFile(new URL('../docs/configuration.md', import.meta.url), 'utf8');
+  const sections = new Set(configKeys(configSchema).flatMap((key) => (key.includes('.') ? [key.split('.')[0]] : [])));
+  const keys = configKeys(configSchema).filter((key) => !sections.has(key));
+  expect(keys.filter((key) => !text.includes(`| \`${key}\` `))).toEqual([]);
 });

@@ -64,7 +64,7 @@ export const quickstartCommand: Omit<Command, 'summary'> = {
     const interrupt = onInterrupt('finishing this step, then saving; press again to quit at once');
     try {
       await withSession(config, async ({ engine, tools, judge }) => {
-        const { policy, info } = engine;
+        const { policy } = engine;
         const measure = async (label: string): Promise<Measurement> => {
           const options = { config, policy, tools, judge };
           const greedy = await evaluate(heldOut, { ...options, label: `${label}-greedy` });
@@ -72,7 +72,7 @@ export const quickstartCommand: Omit<Command, 'summary'> = {
           return { greedy, sampled };
         };
 
-        console.log(`${config.model}: ${info.parameters} parameters on ${info.backend}, ${info.threads} threads`);
+        console.log(`${config.model}: ${engine.description}`);
         const before = resume ? await storedSummaries(path) : summariesOf(await measure('before'));
         if (!resume) {
           await run.writeJson('config.json', serializableConfig(config));
@@ -114,7 +114,7 @@ export const quickstartCommand: Omit<Command, 'summary'> = {
         });
         const report = await writeReport(run, {
           title: 'TAPO quickstart',
-          summary: { seed, steps: done, seconds: Math.round(seconds), parameters: info.parameters },
+          summary: { seed, steps: done, seconds: Math.round(seconds), engine: engine.description },
           before: before.greedy,
           after: after.greedy,
           trajectories: shown,

@@ -29,12 +29,11 @@ export const sftCommand: Omit<Command, 'summary'> = {
     const config = resolveSftConfig(applyOverrides(sftSchema, written, input.overrides), file ?? 'command line');
     const model = await openSftModel(config);
     const examples = await openExamples(config, model.tokenizer);
-    const { threads, backend, microBatchTokens } = config.engine;
+    const { backend, ...limits } = config.engine;
     const engine = await createLocalEngine({
       ...model,
       backend: backend as NonNullable<LocalEngineOptions['backend']>,
-      microBatchTokens,
-      ...(threads > 0 && { threads }),
+      ...limits,
     });
     const interrupt = onInterrupt('finishing this step, then saving; again to quit at once');
     const started = performance.now();

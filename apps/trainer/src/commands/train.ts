@@ -5,8 +5,9 @@ import { textOption, UsageError } from '../cli/command.js';
 import { loadConfig } from '../config/load.js';
 import type { LoadedConfig } from '../config/load.js';
 import { serializableConfig } from '../config/serialize.js';
+import { evaluate } from '../evaluate.js';
 import { onInterrupt } from '../interrupt.js';
-import { trainingProblems } from '../problems.js';
+import { evaluationProblems, trainingProblems } from '../problems.js';
 import { copyTokenizerFiles, modelOfCheckpoint } from '../model-files.js';
 import { createProgress } from '../progress.js';
 import { writeReport } from '../report-files.js';
@@ -37,6 +38,8 @@ export const trainCommand: Omit<Command, 'summary'> = {
     const run = openRunDirectory(path);
 
     const problems = await trainingProblems(config);
+    const { everySteps, problems: count } = config.evaluation;
+    const heldOut = everySteps === 0 ? [] : await evaluationProblems(config, count);
     const progress = createProgress({
       steps: config.steps,
       rolloutsPerStep: config.rollout.problemsPerStep * config.rollout.groupSize,
@@ -45,7 +48,7 @@ export const trainCommand: Omit<Command, 'summary'> = {
     const interrupt = onInterrupt('finishing this step, then saving; press again to quit at once');
     try {
       await withSession(config, async ({ engine, tools, judge }) => {
-        progress.note(`${engine.info.parameters} parameters on ${engine.info.backend}, ${problems.length} problems`);
+        progress.note(`${engine.description}, ${problems.length} problems`);
         await recordRun(run, config, { file, argv: input.argv, resume: resume !== undefined });
         const started = performance.now();
         const { steps, finished } = await train(config, {
@@ -58,7 +61,13 @@ export const trainCommand: Omit<Command, 'summary'> = {
           stopRequested: () => interrupt.requested,
           onCheckpoint: (directory) => copyTokenizerFiles(config.model, modelOfCheckpoint(directory)),
           onRollout: () => progress.rollout(),
-          onStep: (metrics) => progress.step(metrics),
+          async onStep(metrics) {
+            progress.step(metrics);
+            if (everySteps === 0 || metrics.step % everySteps !== 0) return;
+            const { summary } = await evaluate(heldOut, { config, policy: engine.policy, tools, judge });
+            await run.appendLine('evaluations', { step: metrics.step, ...summary });
+            progress.note(`held-out accuracy ${(100 * summary.accuracy.value).toFixed(0)}% (greedy)`);
+          },
           warn: (message) => progress.note(message),
         });
         progress.close();

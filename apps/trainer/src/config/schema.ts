@@ -10,15 +10,29 @@ export type ToolEntry =
 
 const engine = type({
   '+': 'reject',
-  /** `local`: this machine, through @tapo/policy */
-  name: "'local' = 'local'",
+  /** `local`: this machine, through @tapo/policy; `tinker`: a remote server, see `tinker` */
+  name: "'local' | 'tinker' = 'local'",
   backend: "string = 'auto'",
-  /** CPU threads; 0 = the backend's own choice */
-  threads: 'number.integer >= 0 = 0',
-  /** padded tokens of one micro-batch: bounds the memory of a training step */
-  microBatchTokens: 'number.integer >= 1 = 4096',
-  /** sequences decoded together */
-  maxRows: 'number.integer >= 1 = 32',
+  /** CPU threads of one matrix operation; default: the machine's, up to 8 */
+  'threads?': 'number.integer >= 1',
+  /** padded tokens of one micro-batch: bounds the memory of a training step; default: by the model's size */
+  'microBatchTokens?': 'number.integer >= 1',
+  /** memory of the sampler's KV cache; default: up to a quarter of the machine's */
+  'maxCacheBytes?': 'number.integer >= 1',
+  /** sequences decoded together; default 64, less for large models */
+  'maxRows?': 'number.integer >= 4',
+});
+
+const tinker = type({
+  '+': 'reject',
+  /** default: TINKER_BASE_URL of the environment, which also brings TINKER_API_KEY */
+  'baseUrl?': 'string > 0',
+  /** the server's name of the model; default: `model` */
+  'baseModel?': 'string > 0',
+  dialect: "string = 'tinker'",
+  /** LoRA rank; 0 = full fine-tuning where the server offers it */
+  rank: 'number.integer >= 0 = 32',
+  lossRoute: "'exact' | 'ppo' = 'exact'",
 });
 
 const data = type({
@@ -119,6 +133,7 @@ export const configSchema = type({
   model: 'string > 0',
   tools: type('unknown[]').default(() => ['search', 'python']),
   engine: engine.default(() => ({})),
+  tinker: tinker.default(() => ({})),
   data: data.default(() => ({})),
   rollout: rollout.default(() => ({})),
   reward: reward.default(() => ({})),

@@ -44,8 +44,8 @@ const optimizer = type({
 const engine = type({
   '+': 'reject',
   backend: "string = 'auto'",
-  threads: 'number.integer >= 0 = 0',
-  microBatchTokens: 'number.integer >= 1 = 4096',
+  'threads?': 'number.integer >= 1',
+  'microBatchTokens?': 'number.integer >= 1',
 });
 
 export const sftSchema = type({
