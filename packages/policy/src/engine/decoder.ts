@@ -3,7 +3,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type { ModelConfig } from '../config.js';
 import { decodeStep } from '../model.js';
 import type { CachePool, KvCacheMemory, NewEntries } from './kv-cache.js';
-import type { ParameterStore } from './parameter-store.js';
+import { modelOf, type ParameterStore } from './parameter-store.js';
 import { floats, ints, type HostTensor, type RunnableFunction, type Runner, type TensorFunction } from './runner.js';
 
 /**
@@ -48,12 +48,9 @@ export function createDecoder(
   const layers = Array.from({ length: config.numHiddenLayers }, (_, layer) => layer);
   const f: TensorFunction = (inputs) => {
     const cache = { keys: layers.map((l) => inputs[`keys/${l}`]!), values: layers.map((l) => inputs[`values/${l}`]!) };
-    const parameters = Object.fromEntries(store.names.map((name) => [name, inputs[name] as tf.Tensor]));
-    const { logits, entries } = decodeStep(
-      parameters,
-      { tokens: inputs.tokens!, lengths: inputs.lengths!, cache },
-      config,
-    );
+    const { parameters, options } = modelOf(store, (name) => inputs[name] as tf.Tensor);
+    const fed = { tokens: inputs.tokens!, lengths: inputs.lengths!, cache };
+    const { logits, entries } = decodeStep(parameters, fed, config, options);
     const outputs: Record<string, tf.Tensor> = { logits };
     for (const l of layers) {
       outputs[`newKeys/${l}`] = entries.keys[l] as tf.Tensor;
@@ -98,7 +95,7 @@ export function createDecoder(
       }
       const { keys, values, shape } = cache.view(pool, block, size);
       const inputs: Record<string, HostTensor> = {
-        ...store.values,
+        ...store.weights,
         tokens: ints(tokens, [size]),
         lengths: ints(lengths, [size]),
       };

@@ -1,4 +1,5 @@
 /** The engine itself, on whichever thread it is created: weights, learner, sampler, checkpoints. */
+import type { HostParameters } from '../parameters.js';
 import type { EngineMethods, EngineSetup } from './protocol.js';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.js';
 import { createDecoder } from './decoder.js';
@@ -20,7 +21,7 @@ export type Engine = Omit<EngineMethods, 'sample'> & {
 export async function createEngine(setup: EngineSetup): Promise<Engine> {
   const { config, backend, threads, microBatchTokens, maxCacheBytes, maxRows, compiledShapes, eosTokenIds } = setup;
   const runner = await createRunner(backend, threads);
-  const store = createParameterStore(setup.parameters);
+  const store = createParameterStore(setup.parameters, setup.adapter);
   const learner = createLocalLearner(store, config, runner, { microBatchTokens, compiledShapes });
   const decoder = createDecoder(store, config, runner, { maxRows, compiledShapes });
   const cache = createKvCache<Sequence>(cacheGeometry(config), { maxBytes: maxCacheBytes, rowsPerBlock: maxRows });
@@ -58,13 +59,8 @@ export async function createEngine(setup: EngineSetup): Promise<Engine> {
         sampler.dropCaches();
       }),
     syncSampler: () => inOrder(() => sampler.dropCaches()),
-    parameters: () => inOrder(() => store.values),
-    gradients: () =>
-      inOrder(() =>
-        Object.fromEntries(
-          store.names.map((name) => [name, { ...store.values[name]!, data: store.entries[name]!.gradient }]),
-        ),
-      ),
+    parameters: () => inOrder(() => store.trained),
+    gradients: () => inOrder(() => store.gradients as HostParameters),
     statistics: async () => ({
       compilations: learner.compiledCount + decoder.compiledCount,
       cacheBytes: cache.bytes,

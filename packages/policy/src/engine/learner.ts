@@ -7,7 +7,7 @@ import type { ModelConfig } from '../config.js';
 import { tokenLogprobs } from '../model.js';
 import { adamWStep, type AdamWOptions } from './adamw.js';
 import { planMicroBatches, type MicroBatch } from './micro-batches.js';
-import type { ParameterStore } from './parameter-store.js';
+import { modelOf, type ParameterStore } from './parameter-store.js';
 import { floats, ints, type HostTensor, type RunnableFunction, type Runner, type TensorFunction } from './runner.js';
 
 export interface LearnerOptions {
@@ -46,7 +46,7 @@ export function createLocalLearner(
 ): LocalLearner {
   const prefixed = (prefix: string, tensors: Record<string, HostTensor>) =>
     Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [prefix + name, tensor]));
-  const weights = prefixed(WEIGHT, store.values);
+  const weights = prefixed(WEIGHT, store.weights);
   const gradients = prefixed(GRADIENT, store.gradients);
   const functions = new Map<string, RunnableFunction>();
   const prepare = (name: string, make: () => TensorFunction): RunnableFunction => {
@@ -57,26 +57,35 @@ export function createLocalLearner(
     return prepared;
   };
 
-  const forwardOnly: TensorFunction = (inputs) => {
-    const parameters = Object.fromEntries(store.names.map((name) => [name, inputs[WEIGHT + name] as tf.Tensor]));
-    const { logprobs, entropies } = tokenLogprobs(parameters, { tokens: inputs.inputs! }, inputs.targets!, config);
-    return { logprobs, entropies };
+  const trained = Object.keys(store.trained);
+
+  const forward = (
+    inputs: Record<string, tf.Tensor>,
+    changed: Record<string, tf.Tensor> = {},
+    entropyGradient = false,
+  ) => {
+    const { parameters, options } = modelOf(store, (name) => changed[name] ?? (inputs[WEIGHT + name] as tf.Tensor));
+    return tokenLogprobs(parameters, { tokens: inputs.inputs! }, inputs.targets!, config, {
+      ...options,
+      entropyGradient,
+    });
   };
 
   const withGradient =
     (spec: LossSpec): TensorFunction =>
     (inputs) => {
       let outputs: { logprobs: tf.Tensor; entropies: tf.Tensor } | undefined;
+      const entropyGradient = spec.name === 'dapo' && (spec.entropyCoefficient ?? 0) !== 0;
       const loss = (...values: tf.Tensor[]): tf.Scalar => {
-        const parameters = Object.fromEntries(store.names.map((name, i) => [name, values[i] as tf.Tensor]));
-        outputs = tokenLogprobs(parameters, { tokens: inputs.inputs! }, inputs.targets!, config);
+        const changed = Object.fromEntries(trained.map((name, i) => [name, values[i] as tf.Tensor]));
+        outputs = forward(inputs, changed, entropyGradient);
         tf.keep(outputs.logprobs);
         tf.keep(outputs.entropies);
         return lossOf(spec, { ...inputs, ...outputs } as Record<string, tf.Tensor>);
       };
-      const { value, grads } = tf.valueAndGrads(loss)(store.names.map((name) => inputs[WEIGHT + name] as tf.Tensor));
+      const { value, grads } = tf.valueAndGrads(loss)(trained.map((name) => inputs[WEIGHT + name] as tf.Tensor));
       const results: Record<string, tf.Tensor> = { loss: value, ...outputs };
-      store.names.forEach((name, i) => {
+      trained.forEach((name, i) => {
         results[GRADIENT + name] = tf.add(inputs[GRADIENT + name] as tf.Tensor, grads[i] as tf.Tensor);
       });
       return results;
@@ -108,7 +117,7 @@ export function createLocalLearner(
       return [...functions.values()].reduce((total, { compiledCount }) => total + compiledCount, 0);
     },
     async logprobs(batch) {
-      const f = prepare('logprobs', () => forwardOnly);
+      const f = prepare('logprobs', () => (inputs) => forward(inputs));
       const run = (inputs: Record<string, HostTensor>) => f.run({ ...weights, ...inputs });
       const { logprobs, entropies } = await overMicroBatches(batch, [], run);
       return { logprobs, entropies };
@@ -124,7 +133,6 @@ export function createLocalLearner(
     optimizerStep(options) {
       const gradientNorm = adamWStep(Object.values(store.entries), store.step + 1, options);
       store.step++;
-      store.version++;
       return { gradientNorm };
     },
   };

@@ -1,7 +1,9 @@
 /** The local engine: a model that samples and learns on this machine, in a worker thread. */
 import { availableParallelism } from 'node:os';
 
+import type { LoraAdapter } from '../adapter-files.js';
 import type { ModelConfig } from '../config.js';
+import { initializeLora, type LoraConfig } from '../lora.js';
 import { parameterCount, type HostParameters } from '../parameters.js';
 import { checkVocabulary } from '../tokenizer.js';
 import { chooseBackend, type BackendChoice, type BackendName } from './backend.js';
@@ -15,6 +17,8 @@ export interface LocalEngineOptions<T extends EngineTokenizer = EngineTokenizer>
   /** initial weights, for example from `loadModelDirectory` or `initializeParameters`; they are copied */
   parameters: HostParameters;
   tokenizer: T;
+  /** train low-rank adapters over frozen weights: their shape, or existing ones (`loadAdapterDirectory`) */
+  lora?: LoraConfig | LoraAdapter;
   backend?: 'auto' | BackendName;
   /** threads of one matrix operation */
   threads?: number;
@@ -33,7 +37,10 @@ export interface LocalEngineOptions<T extends EngineTokenizer = EngineTokenizer>
 
 export interface LocalEngineInfo extends BackendChoice {
   threads: number;
+  /** scalars of the model */
   parameters: number;
+  /** scalars that are trained */
+  trainedParameters: number;
 }
 
 export interface LocalEngine<T extends EngineTokenizer = EngineTokenizer> {
@@ -43,7 +50,7 @@ export interface LocalEngine<T extends EngineTokenizer = EngineTokenizer> {
   /** fits `Learner` of `@tapo/trainer` */
   readonly learner: LocalLearner;
   readonly info: LocalEngineInfo;
-  /** a copy of the current weights */
+  /** a copy of the trained weights: the model's, or the adapter's alone */
   parameters(): Promise<HostParameters>;
   /** a copy of the gradient accumulated since the last optimizer step */
   gradients(): Promise<HostParameters>;
@@ -60,6 +67,7 @@ export async function createLocalEngine<T extends EngineTokenizer>({
   config,
   parameters,
   tokenizer,
+  lora,
   backend = 'auto',
   threads = Math.min(8, availableParallelism()),
   compiledShapes = 32,
@@ -72,10 +80,12 @@ export async function createLocalEngine<T extends EngineTokenizer>({
   } as MemoryBudget;
   if (maxRows < 4)
     throw new Error(`maxRows is ${maxRows}, wanted at least 4: a row's bits depend on its company below 2`);
+  const adapter = lora && ('rank' in lora ? { config: lora, parameters: initializeLora(config, lora) } : lora);
   const choice = await chooseBackend({ backend });
   const worker = await startWorker({
     config,
     parameters,
+    ...(adapter && { adapter }),
     backend: choice.backend,
     threads,
     microBatchTokens,
@@ -96,7 +106,12 @@ export async function createLocalEngine<T extends EngineTokenizer>({
 
   return {
     tokenizer,
-    info: { ...choice, threads, parameters: parameterCount(config) },
+    info: {
+      ...choice,
+      threads,
+      parameters: parameterCount(config),
+      trainedParameters: countOf(adapter?.parameters ?? parameters),
+    },
     policy: {
       tokenizer,
       async sample(request, { signal } = {}) {
@@ -123,4 +138,8 @@ export async function createLocalEngine<T extends EngineTokenizer>({
 
 function withoutUndefined<T extends object>(options: T): Partial<T> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+function countOf(parameters: HostParameters): number {
+  return Object.values(parameters).reduce((total, { data }) => total + data.length, 0);
 }

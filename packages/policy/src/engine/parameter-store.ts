@@ -1,32 +1,49 @@
+import type * as tf from '@tensorflow/tfjs-core';
+
+import type { LoraAdapter } from '../adapter-files.js';
+import { loraScaling, type LoraConfig } from '../lora.js';
+import type { ForwardOptions, ModelParameters } from '../model.js';
 import type { HostParameters } from '../parameters.js';
 import type { OptimizerEntry } from './adamw.js';
 import { floats, type HostTensor } from './runner.js';
 
 /** Weights, gradient accumulators and moments of one model. Learner and sampler share the weights' memory. */
 export interface ParameterStore {
-  readonly names: readonly string[];
-  readonly values: HostParameters;
-  /** by name, the accumulators that `forwardBackward` adds to */
+  /** the whole model, without adapters */
+  readonly base: HostParameters;
+  /** what the optimizer changes: the base itself, or the adapter over it */
+  readonly trained: HostParameters;
+  readonly lora?: LoraConfig;
+  /** `base` and `trained` together: the inputs of every function of the model */
+  readonly weights: Record<string, HostTensor>;
+  /** of each trained parameter, the accumulator that `forwardBackward` adds to */
   readonly gradients: Record<string, HostTensor>;
   readonly entries: Record<string, OptimizerEntry & { shape: number[] }>;
-  readonly parameterCount: number;
   /** optimizer steps done */
   step: number;
-  /** grows with every change of the weights: whatever was computed from older ones is stale */
-  version: number;
 }
 
-/** Takes the parameters' memory over and adds zeroed gradients and moments. */
-export function createParameterStore(values: HostParameters): ParameterStore {
-  const names = Object.keys(values);
+/** Takes the parameters' memory over; adds zeroed gradients and moments of those that are trained. */
+export function createParameterStore(base: HostParameters, adapter?: LoraAdapter): ParameterStore {
+  const trained = adapter?.parameters ?? base;
   const entries: ParameterStore['entries'] = {};
   const gradients: ParameterStore['gradients'] = {};
-  for (const [name, { data, shape }] of Object.entries(values)) {
-    const fresh = () => new Float32Array(data.length);
-    const gradient = fresh();
-    entries[name] = { value: data, gradient, mean: fresh(), variance: fresh(), decay: shape.length > 1, shape };
+  for (const [name, { data, shape }] of Object.entries(trained)) {
+    const zeros = () => new Float32Array(data.length);
+    const gradient = zeros();
+    entries[name] = { value: data, gradient, mean: zeros(), variance: zeros(), decay: shape.length > 1, shape };
     gradients[name] = floats(gradient, shape);
   }
-  const parameterCount = Object.values(values).reduce((total, { data }) => total + data.length, 0);
-  return { names, values, gradients, entries, parameterCount, step: 0, version: 0 };
+  const weights = { ...base, ...trained };
+  return { base, trained, ...(adapter && { lora: adapter.config }), weights, gradients, entries, step: 0 };
+}
+
+/** The model inside a tensor function: parameters, and adapters where there are any, of tensors by parameter name. */
+export function modelOf(
+  { base, trained, lora }: ParameterStore,
+  tensor: (name: string) => tf.Tensor,
+): { parameters: ModelParameters; options: ForwardOptions } {
+  const pick = (names: object) => Object.fromEntries(Object.keys(names).map((name) => [name, tensor(name)]));
+  const parameters = pick(base);
+  return { parameters, options: lora ? { lora: { parameters: pick(trained), scaling: loraScaling(lora) } } : {} };
 }

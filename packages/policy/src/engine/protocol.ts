@@ -1,6 +1,7 @@
 /** Messages between the caller's thread and the engine's worker. Everything here survives a structured clone. */
 import type { Batch, LossSpec } from '@tapo/core';
 
+import type { LoraAdapter } from '../adapter-files.js';
 import type { ModelConfig } from '../config.js';
 import type { HostParameters } from '../parameters.js';
 import type { AdamWOptions } from './adamw.js';
@@ -11,6 +12,8 @@ import type { ForwardResult, SampleRequest, SampleResult } from './types.js';
 export interface EngineSetup {
   config: ModelConfig;
   parameters: HostParameters;
+  /** trained in place of the parameters */
+  adapter?: LoraAdapter;
   backend: BackendName;
   threads: number;
   microBatchTokens: number;

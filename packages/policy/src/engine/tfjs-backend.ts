@@ -14,7 +14,10 @@ export async function createRunner(backend: BackendName, threads: number): Promi
 }
 
 async function loadTfjsBackend(backend: Exclude<BackendName, 'compiled'>): Promise<void> {
-  if (backend === 'wasm') await import('@tensorflow/tfjs-backend-wasm');
+  if (backend === 'wasm') {
+    await import('@tensorflow/tfjs-backend-wasm');
+    (await import('./wasm-kernels.js')).registerWasmKernels();
+  }
   if (backend === 'tfjs-node') await import('@tensorflow/tfjs-node');
   if (backend === 'tfjs-node-gpu') await import('@tensorflow/tfjs-node-gpu');
   const name = backend.startsWith('tfjs-node') ? 'tensorflow' : backend;
