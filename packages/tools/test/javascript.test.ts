@@ -20,7 +20,9 @@ const limits = { timeLimitMs: 200, memoryLimitBytes: 32 * MB };
 const tool = createJavascript(limits);
 const run = (code: string) => callTool(tool, code);
 const shown = async (code: string) => (await run(code)).observation;
-afterAll(() => closeTools([tool]));
+// where something else than the time limit is to end the code, on a busy machine too
+const patient = createJavascript({ ...limits, timeLimitMs: 20_000 });
+afterAll(() => closeTools([tool, patient]));
 
 describe('output', () => {
   it.each([
@@ -95,6 +97,7 @@ describe('the time limit holds for', () => {
     '({ toString() { for (;;); } }) + ""',
     '({ get a() { for (;;); } }).a',
     'Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1)',
+    'new Array(2 ** 31).join()',
     'Promise.reject({ get stack() { for (;;); } })',
   ])('%s', async (code) => {
     const { status, observation, durationMs } = await run(code);
@@ -110,17 +113,14 @@ describe('the memory limit holds for', () => {
     'let s = "x"; for (;;) s += s',
     'const a = []; for (;;) a.push(new ArrayBuffer(1e6))',
     'new Uint8Array(2 ** 30)',
-    'new Array(2 ** 31).join()',
     '"x".repeat(2 ** 29)',
   ])('%s', async (code) => {
     const before = process.memoryUsage().rss;
-    const { status, observation } = await run(code);
+    const { status, observation } = await callTool(patient, code);
     expect(status).not.toBe('ok');
-    expect(observation).toMatch(
-      /Memory limit exceeded: the code needs more than 32 MB\.|Time limit exceeded|RangeError|string too long/,
-    );
+    expect(observation).toMatch(/Memory limit exceeded: the code needs more than 32 MB\.|RangeError|string too long/);
     expect(process.memoryUsage().rss - before).toBeLessThan(150 * MB);
-    expect(await shown('1 + 1')).toBe('2');
+    expect((await callTool(patient, '1 + 1')).observation).toBe('2');
   });
 });
 
@@ -131,10 +131,10 @@ it.each([
   'eval("(".repeat(1e5))',
   'new RegExp("(".repeat(1e5))',
 ])('deep nesting fails cleanly: %s', async (code) => {
-  const { status, observation } = await run(code);
+  const { status, observation } = await callTool(patient, code);
   expect(status).toBe('error');
   expect(observation).toMatch(/Recursion limit exceeded|SyntaxError/);
-  expect(await shown('1 + 1')).toBe('2');
+  expect((await callTool(patient, '1 + 1')).observation).toBe('2');
 });
 
 describe('the host is out of reach:', () => {

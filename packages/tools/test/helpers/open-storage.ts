@@ -16,8 +16,8 @@ export async function openStorage(driver: string, location: string): Promise<Sto
   }
   const client = createClient({ url: `file:${location}` });
   // several processes write: wait for one another, and keep readers out of it
-  await client.execute('PRAGMA journal_mode = WAL');
   await client.execute('PRAGMA busy_timeout = 5000');
+  await client.execute('PRAGMA journal_mode = WAL');
   const database = createDatabase(libsql({ getClient: () => client }));
   return createStorage({ driver: db0Driver({ database }) });
 }
