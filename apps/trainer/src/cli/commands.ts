@@ -55,4 +55,8 @@ export const commands: Record<string, CommandEntry> = {
     summary: 'Serve the code sandbox over HTTP',
     load: async () => (await import('../commands/serve-code.js')).serveCodeCommand,
   },
+  'serve-mcp': {
+    summary: 'Serve tools to other agents over the Model Context Protocol',
+    load: async () => (await import('../commands/serve-mcp.js')).serveMcpCommand,
+  },
 };

@@ -1,0 +1,136 @@
+import type { NumberFormat } from '../format.js';
+
+/** A chart: one metric, or several that belong together. `x.*` stands for every part of a nested metric. */
+export interface ChartSpec {
+  title: string;
+  keys: readonly string[];
+  format?: NumberFormat;
+  /** parts that add up to a whole */
+  stacked?: boolean;
+  /** fixed ends of the axis */
+  range?: readonly [number, number];
+  note?: string;
+}
+
+export interface ChartSection {
+  title: string;
+  charts: readonly ChartSpec[];
+}
+
+const share = { format: 'percent', range: [0, 1] } as const;
+
+/** What is shown of metrics.jsonl, in this order; metrics that are not named here come at the end. */
+export const catalog: readonly ChartSection[] = [
+  {
+    title: 'Outcome',
+    charts: [
+      { title: 'Reward', keys: ['reward'], note: 'mean over everything sampled' },
+      { title: 'Accuracy', keys: ['accuracy'], ...share },
+      { title: 'Accuracy by source', keys: ['accuracyBySource.*'], ...share },
+      { title: 'Right format', keys: ['formatRate'], ...share },
+      { title: 'Spread of rewards', keys: ['rewardStd', 'rewardMin', 'rewardMax'], note: 'deviation, least, greatest' },
+      { title: 'Evaluation', keys: ['evaluation.*'], note: 'held-out problems' },
+    ],
+  },
+  {
+    title: 'Tools',
+    charts: [
+      { title: 'Calls per problem', keys: ['callsPerProblem'] },
+      { title: 'Calls by tool', keys: ['callsByTool.*'], note: 'per rollout' },
+      { title: 'Calls by source', keys: ['callsBySource.*'], note: 'per rollout' },
+      { title: 'How calls ended', keys: ['callStatus.*'], ...share, stacked: true },
+      { title: 'Time of a call', keys: ['callMs'], format: 'milliseconds' },
+      { title: 'Time of a call by tool', keys: ['callMsByTool.*'], format: 'milliseconds' },
+      { title: 'Failed calls by tool', keys: ['callErrorsByTool.*'], ...share },
+      { title: 'Cache hits', keys: ['cacheHits.*', 'cacheHitRate'], ...share },
+      { title: 'Corrections', keys: ['corrections'], note: 'turns without call and answer, per rollout' },
+    ],
+  },
+  {
+    title: 'Length and ending',
+    charts: [
+      { title: 'Tokens of a rollout', keys: ['sampledTokens', 'observedTokens'], note: 'sampled and observed' },
+      { title: 'Longest rollout', keys: ['sampledTokensMax'] },
+      { title: 'Turns', keys: ['turns'] },
+      { title: 'Why rollouts ended', keys: ['stopReasons.*'], ...share, stacked: true },
+    ],
+  },
+  {
+    title: 'Optimisation',
+    charts: [
+      { title: 'Entropy', keys: ['entropy'], note: 'nats, over sampled tokens' },
+      { title: 'Clipped', keys: ['clipFraction', 'lowerClipFraction'], format: 'percent', note: 'share of tokens' },
+      { title: 'Approximate KL', keys: ['approxKl'], note: 'old policy to new, nats' },
+      { title: 'Greatest ratio', keys: ['ratioMax'] },
+      { title: 'Gradient norm', keys: ['gradientNorm'], note: 'before clipping' },
+      { title: 'Loss', keys: ['loss'] },
+      { title: 'Learning rate', keys: ['learningRate'] },
+      { title: 'Trained tokens', keys: ['trainedTokens'] },
+      { title: 'Updates', keys: ['updates'] },
+    ],
+  },
+  {
+    title: 'Sampler against trainer',
+    charts: [
+      { title: 'Mismatch', keys: ['mismatchMean', 'mismatchMax'], note: '|Δ log-probability|' },
+      { title: 'KL, sampler to trainer', keys: ['mismatchKl'] },
+    ],
+  },
+  {
+    title: 'Groups',
+    charts: [
+      { title: 'Groups', keys: ['groups.drawn', 'groups.trained', 'groups.dropped'] },
+      { title: 'Kept for later, or without spread', keys: ['groups.carried', 'groups.unfiltered'] },
+      { title: 'Draws', keys: ['groups.draws'] },
+    ],
+  },
+  {
+    title: 'Signs of reward hacking',
+    charts: [
+      { title: 'Forged responses', keys: ['watch.forgedResponses'], note: 'rollouts' },
+      { title: 'Several or stuffed answers', keys: ['watch.severalAnswers', 'watch.stuffedAnswers'] },
+      { title: 'Repeated or unused calls', keys: ['watch.repeatedCalls', 'watch.unusedCalls'] },
+    ],
+  },
+  {
+    title: 'Time and memory',
+    charts: [
+      {
+        title: 'Where a step’s time went',
+        keys: ['seconds.sample', 'seconds.oldLogprobs', 'seconds.update'],
+        format: 'seconds',
+        stacked: true,
+      },
+      { title: 'Sampled tokens per second', keys: ['sampledTokensPerSecond'] },
+      { title: 'Trained tokens per second', keys: ['trainedTokensPerSecond'] },
+      { title: 'Memory', keys: ['residentBytes'], format: 'bytes', note: 'resident' },
+    ],
+  },
+];
+
+/** not worth a chart of their own */
+const implied = new Set(['seconds.total', 'watch.rollouts', 'watch.calls']);
+
+/** The sections for the metrics that occur; patterns filled in, empty charts left out. */
+export function chartsFor(keys: readonly string[]): ChartSection[] {
+  const shown = new Set(implied);
+  const expand = (key: string): string[] =>
+    key.endsWith('.*') ? keys.filter((found) => found.startsWith(key.slice(0, -1))) : keys.filter((k) => k === key);
+  const sections = catalog.map(({ title, charts }) => ({
+    title,
+    charts: charts
+      .map((chart) => ({ ...chart, keys: chart.keys.flatMap(expand) }))
+      .filter((chart) => chart.keys.length > 0),
+  }));
+  for (const { charts } of sections) for (const chart of charts) for (const key of chart.keys) shown.add(key);
+  const rest = keys.filter((key) => !shown.has(key)).map((key) => ({ title: key, keys: [key] }));
+  return [...sections, { title: 'More', charts: rest }].filter(({ charts }) => charts.length > 0);
+}
+
+/** `callsByTool.python` → `python`; `sampledTokens` → `sampled tokens` */
+export function seriesName(key: string): string {
+  const last = key.slice(key.indexOf('.') + 1);
+  return key.includes('.') && /By[A-Z]/.test(key)
+    ? last
+    : last.replaceAll(/([a-z])([A-Z])/g, (_, a: string, b: string) => `${a} ${b.toLowerCase()}`);
+}

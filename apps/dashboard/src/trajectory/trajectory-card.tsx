@@ -1,0 +1,114 @@
+import type { TokenColumns, TrajectoryDetail, TrajectoryRow } from '@tapo/trainer/view';
+import { runPath } from '../data/requests.js';
+import { useRequest } from '../data/use-request.js';
+import { count, formatNumber } from '../format.js';
+import { href } from '../router.js';
+import { VisibleText } from '../visible-text.js';
+import { readableBlocks } from './blocks.js';
+import type { Block } from './blocks.js';
+import type { ScaleName } from './token-scale.js';
+import { TokenView } from './token-view.js';
+
+export interface TrajectoryCardProps {
+  runId: string;
+  trajectory: TrajectoryDetail;
+  view: 'read' | 'tokens';
+  scale: ScaleName;
+  focused: boolean;
+}
+
+/** One rollout: verdict, reward, and what was written, as blocks or as tokens. */
+export function TrajectoryCard({ runId, trajectory, view, scale, focused }: TrajectoryCardProps) {
+  const { id, step, line, group, reward, score, advantage, stopReason, sampledTokens, answer, error } = trajectory;
+  const link = href(['run', runId, 'step', step], {
+    group,
+    line: focused ? undefined : line,
+    ...(view === 'tokens' && { view, scale }),
+  });
+  return (
+    <article class="card" aria-label={`Rollout ${id}`}>
+      <header>
+        <Verdict row={trajectory} />
+        <span>
+          <span class="soft">reward</span> <data value={String(reward)}>{formatNumber(reward)}</data>
+        </span>
+        {score !== reward && (
+          <span>
+            <span class="soft">score</span> {formatNumber(score)}
+          </span>
+        )}
+        <span>
+          <span class="soft">advantage</span>{' '}
+          {advantage === null ? <span class="soft">not trained on</span> : <b>{formatNumber(advantage)}</b>}
+        </span>
+        <span class="grow" />
+        <a href={link} aria-label={focused ? 'Show the whole group' : `Show ${id} alone`}>
+          {focused ? 'whole group' : `#${id.slice(id.lastIndexOf('/') + 1)}`}
+        </a>
+      </header>
+      {view === 'tokens' ? (
+        <Tokens runId={runId} trajectory={trajectory} scale={scale} />
+      ) : (
+        <Blocks trajectory={trajectory} />
+      )}
+      <footer class="soft">
+        {count(sampledTokens, 'token')}
+        {stopReason !== 'answer' && <span class="warn"> · stopped: {stopReason}</span>}
+        {answer === null && ' · no answer'}
+        {error !== undefined && (
+          <span class="warn">
+            {' '}
+            · <VisibleText text={error} />
+          </span>
+        )}
+      </footer>
+    </article>
+  );
+}
+
+/** right, wrong, or a wrong format: told by word and colour */
+export function Verdict({ row: { accurate, wellFormed } }: { row: Pick<TrajectoryRow, 'accurate' | 'wellFormed'> }) {
+  const verdict = accurate ? 'right' : wellFormed ? 'wrong' : 'bad format';
+  return <b class={`verdict ${accurate ? 'right' : wellFormed ? 'wrong' : 'malformed'}`}>{verdict}</b>;
+}
+
+function Blocks({ trajectory }: { trajectory: TrajectoryDetail }) {
+  return (
+    <div class="blocks">
+      {readableBlocks(trajectory).map((block, i) => (
+        <BlockView key={i} block={block} />
+      ))}
+    </div>
+  );
+}
+
+function BlockView({ block: { kind, name, text, status, durationMs } }: { block: Block }) {
+  return (
+    <div class={`block ${kind}`}>
+      <div class="block-name">
+        {name}
+        {kind === 'response' && status !== undefined && (
+          <>
+            {' '}
+            <span class={`status ${status}`}>{status}</span>{' '}
+            <span class="soft">{formatNumber(durationMs, 'milliseconds')}</span>
+          </>
+        )}
+      </div>
+      <pre dir="auto">
+        <VisibleText text={text} />
+      </pre>
+    </div>
+  );
+}
+
+function Tokens({
+  runId,
+  trajectory: { step, line, id },
+  scale,
+}: Pick<TrajectoryCardProps, 'runId' | 'trajectory' | 'scale'>) {
+  const { value, error } = useRequest<TokenColumns>(`${runPath(runId)}/steps/${step}/tokens?line=${line}`);
+  if (error !== undefined) return <p class="soft">{error}</p>;
+  if (!value) return <p class="soft">Loading …</p>;
+  return <TokenView columns={value} scale={scale} label={id} />;
+}
