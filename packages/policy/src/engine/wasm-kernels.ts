@@ -22,7 +22,7 @@ interface KernelCall {
 
 /** Missing. Row i of `x [N, …]` is added to row `segmentIds[i]` of the result: the gradient of `gather`. */
 function unsortedSegmentSum({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
-  const { x, segmentIds } = inputs as unknown as tf.UnsortedSegmentSumInputs;
+  const { x, segmentIds } = inputs as Record<'x' | 'segmentIds', tf.TensorInfo>;
   const { numSegments } = attrs as tf.UnsortedSegmentSumAttrs;
   const output = backend.makeOutput([numSegments, ...x.shape.slice(1)], x.dtype);
   // Views of the heap, valid until something is allocated.
@@ -42,7 +42,7 @@ function unsortedSegmentSum({ inputs, attrs, backend }: KernelCall): tf.TensorIn
 
 /** Wrong for float32: writes the bits of the integer 1, which as a float are 1e-45. */
 function oneHot({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
-  const { indices } = inputs as unknown as tf.OneHotInputs;
+  const { indices } = inputs as Record<'indices', tf.TensorInfo>;
   const { depth, onValue, offValue, dtype } = attrs as tf.OneHotAttrs;
   const output = backend.makeOutput([...indices.shape, depth], dtype);
   const ids = backend.typedArrayFromHeap(indices) as Int32Array;
