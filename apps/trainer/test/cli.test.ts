@@ -49,7 +49,19 @@ describe('help', () => {
   it('lists every command; each explains itself', async () => {
     const { code, out } = await tapo('--help');
     expect(code).toBe(0);
-    for (const name of ['train', 'sft', 'eval', 'rollout', 'tool', 'data', 'init', 'verify', 'doctor', 'serve-code']) {
+    for (const name of [
+      'train',
+      'sft',
+      'eval',
+      'rollout',
+      'tool',
+      'data',
+      'init',
+      'verify',
+      'doctor',
+      'serve-code',
+      'serve-mcp',
+    ]) {
       expect(out).toContain(`  ${name} `);
       const help = await tapo(name, '--help');
       expect([help.code, help.out]).toEqual([0, expect.stringContaining(`tapo ${name}`)]);
