@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { runBuilder, SANDBOX_DIRECTORY } from './worker-process.js';
+import type { ResolvedWheel } from './wheels.js';
 import type { WorkerConfig } from './worker-process.js';
 
 /**
@@ -14,6 +15,8 @@ export interface Image {
   wasm: string;
   stdlib: string;
   snapshot: string;
+  wheels: string[];
+  imports: string[];
   /** directories a worker must be able to read */
   directories: string[];
 }
@@ -21,6 +24,7 @@ export interface Image {
 export interface ImageOptions {
   memoryLimitBytes: number;
   fileLimitBytes: number;
+  wheels: readonly ResolvedWheel[];
   cacheDirectory: string;
   signal: AbortSignal;
 }
@@ -32,29 +36,51 @@ const PYODIDE = {
   'python_stdlib.zip': 'fa1957e5777068fc4f7437f96d860ae2fbe9c19732ba06c84e004ec16dd7dd7a',
 };
 
+const HASHES = 'sha256.json';
+
 /** Finds the image in the cache or builds it. */
-export async function loadImage({ cacheDirectory, signal, ...limits }: ImageOptions): Promise<Image> {
+export async function loadImage({ cacheDirectory, signal, wheels, ...limits }: ImageOptions): Promise<Image> {
   const pyodide = await realpath(dirname(createRequire(import.meta.url).resolve('pyodide')));
   const [wasm, stdlib] = await Promise.all([
     checkedFile(pyodide, 'pyodide.asm.wasm'),
     checkedFile(pyodide, 'python_stdlib.zip'),
   ]);
-  const key = createHash('sha256').update(JSON.stringify([PYODIDE, limits.memoryLimitBytes]));
+  const key = createHash('sha256').update(
+    JSON.stringify([PYODIDE, limits.memoryLimitBytes, wheels.map(({ sha256, imports }) => [sha256, imports])]),
+  );
   for (const name of (await readdir(SANDBOX_DIRECTORY)).toSorted()) {
     if (name.endsWith('.mjs')) key.update(await readFile(join(SANDBOX_DIRECTORY, name)));
   }
   const name = `python-${key.digest('hex').slice(0, 32)}`;
   const parent = await writableDirectory(cacheDirectory);
   const directory = await realpath(parent).then((path) => join(path, name));
+  const filesIn = (place: string) => ({
+    stdlib,
+    wheels: wheels.map(({ fileName }) => join(place, fileName)),
+    imports: wheels.flatMap(({ imports }) => imports),
+  });
   if (!(await isIntact(directory))) {
-    const config: WorkerConfig = { mode: 'build', wasm, stdlib, outputLength: 0, ...limits };
-    await writeImage(directory, await runBuilder(config, [pyodide], signal));
+    const temporary = `${directory}.${randomUUID()}`;
+    await mkdir(temporary, { mode: 0o700 });
+    try {
+      for (const { fileName, bytes } of wheels) await writeFile(join(temporary, fileName), bytes);
+      const config: WorkerConfig = { mode: 'build', wasm, outputLength: 0, ...filesIn(temporary), ...limits };
+      const [rewritten, snapshot] = await runBuilder(config, [pyodide, temporary], signal);
+      await writeFile(join(temporary, 'python.wasm'), rewritten);
+      await writeFile(join(temporary, 'snapshot'), snapshot);
+      await writeFile(join(temporary, HASHES), JSON.stringify(await hashesOf(temporary)));
+      await rm(directory, { recursive: true, force: true });
+      // another process may have been faster: its image is as good
+      await rename(temporary, directory).catch(() => access(join(directory, HASHES)));
+    } finally {
+      await rm(temporary, { recursive: true, force: true });
+    }
   }
   return {
     wasm: join(directory, 'python.wasm'),
     snapshot: join(directory, 'snapshot'),
-    stdlib,
     directories: [pyodide, directory],
+    ...filesIn(directory),
   };
 }
 
@@ -80,26 +106,15 @@ async function writableDirectory(path: string): Promise<string> {
   }
 }
 
-async function writeImage(directory: string, [wasm, snapshot]: Uint8Array[]): Promise<void> {
-  if (!wasm || !snapshot) throw new Error('the Python builder ended early');
-  const temporary = `${directory}.${randomUUID()}`;
-  await mkdir(temporary, { mode: 0o700 });
-  await writeFile(join(temporary, 'python.wasm'), wasm);
-  await writeFile(join(temporary, 'snapshot'), snapshot);
-  const hashes = { 'python.wasm': await sha256(wasm), snapshot: await sha256(snapshot) };
-  await writeFile(join(temporary, 'sha256.json'), JSON.stringify(hashes));
-  await rm(directory, { recursive: true, force: true });
-  // another process may have been faster: its image is as good
-  await rename(temporary, directory).catch(() => rm(temporary, { recursive: true, force: true }));
-  await access(join(directory, 'snapshot'));
+async function hashesOf(directory: string): Promise<Record<string, string>> {
+  const names = (await readdir(directory)).filter((name) => name !== HASHES).toSorted();
+  const hash = async (name: string) => [name, await sha256(await readFile(join(directory, name)))] as const;
+  return Object.fromEntries(await Promise.all(names.map(hash)));
 }
 
 async function isIntact(directory: string): Promise<boolean> {
   try {
-    const hashes = JSON.parse(await readFile(join(directory, 'sha256.json'), 'utf8')) as Record<string, string>;
-    const files = ['python.wasm', 'snapshot'];
-    const intact = files.map(async (file) => (await sha256(await readFile(join(directory, file)))) === hashes[file]);
-    return (await Promise.all(intact)).every(Boolean);
+    return (await readFile(join(directory, HASHES), 'utf8')) === JSON.stringify(await hashesOf(directory));
   } catch {
     return false;
   }

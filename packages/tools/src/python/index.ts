@@ -8,8 +8,12 @@ import type { Tool } from '../tool.js';
 import { loadImage } from './image.js';
 import { findLayers } from './layers.js';
 import { createPool } from './pool.js';
+import { resolveWheels } from './wheels.js';
+import type { PythonWheel } from './wheels.js';
 import { SANDBOX_DIRECTORY, startWorker } from './worker-process.js';
 import type { PythonWorker, RunReply, RunRequest } from './worker-process.js';
+
+export type { PythonWheel };
 
 export interface PythonOptions {
   name?: string;
@@ -30,6 +34,13 @@ export interface PythonOptions {
   showValue?: boolean;
   /** only these modules can be imported by a program; default: the standard library and `packages` */
   modules?: readonly string[] | undefined;
+  /**
+   * packages to load beside the standard library: names of Pyodide's distribution, whose files are taken from
+   * `packageSource`, or wheels with their hash. Pure Python only. Imported ahead of time.
+   */
+  packages?: readonly (string | PythonWheel)[];
+  /** directory or https URL with the wheels of Pyodide's distribution, for the names in `packages` */
+  packageSource?: string | undefined;
   /** false: no `open` */
   files?: boolean;
   /** makes `random`, `os.urandom` and `uuid` repeat: the same for the n-th call of a rollout with the same id */
@@ -62,6 +73,8 @@ export function createPython({
   maxCallsPerRollout = 100,
   showValue = true,
   modules,
+  packages = [],
+  packageSource,
   files = true,
   seed,
   layers = 'auto',
@@ -70,7 +83,13 @@ export function createPython({
   const limits = { memoryLimitBytes, fileLimitBytes, outputLength: maxOutputLength };
   let prepared: ReturnType<typeof prepare> | undefined;
   async function prepare(signal: AbortSignal) {
-    const { directories, ...paths } = await loadImage({ memoryLimitBytes, fileLimitBytes, cacheDirectory, signal });
+    const { directories, ...paths } = await loadImage({
+      memoryLimitBytes,
+      fileLimitBytes,
+      cacheDirectory,
+      wheels: await resolveWheels({ packages, packageSource, signal }),
+      signal,
+    });
     const wrapper = layers === 'auto' ? await findLayers([SANDBOX_DIRECTORY, ...directories], memoryLimitBytes) : [];
     return { paths, directories, wrapper };
   }

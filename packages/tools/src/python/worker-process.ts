@@ -77,15 +77,14 @@ export async function runBuilder(
   config: WorkerConfig,
   directories: readonly string[],
   signal: AbortSignal,
-): Promise<Uint8Array[]> {
+): Promise<[wasm: Uint8Array, snapshot: Uint8Array]> {
   const { channel } = launch(config, directories, [], signal);
   const frames: Uint8Array[] = [];
   for await (const frame of framesOf(channel)) frames.push(frame);
-  const [first] = frames;
-  if (frames.length !== 2) {
-    throw new Error(`Python could not be built: ${first?.toString() ?? 'the process ended without a word'}`);
-  }
-  return frames;
+  const [wasm, snapshot] = frames;
+  if (wasm && snapshot) return [wasm, snapshot];
+  const said = wasm && (JSON.parse(Buffer.from(wasm).toString()) as { failed?: string });
+  throw new Error(`Python could not be built: ${said?.failed ?? 'the process ended without a word'}`);
 }
 
 function launch(config: WorkerConfig, directories: readonly string[], wrapper: readonly string[], signal: AbortSignal) {

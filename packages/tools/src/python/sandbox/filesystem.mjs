@@ -27,6 +27,7 @@ const O_APPEND = 0o2000;
 const O_DIRECTORY = 0o200000;
 
 export const HOME = '/home/user';
+const NO_BYTES = new Uint8Array(0);
 const MAX_OPEN_FILES = 256;
 const MAX_NODES = 10_000;
 const MAX_NAME_LENGTH = 255;
@@ -82,17 +83,24 @@ export function createFileSystem({ fileLimitBytes, now, onOutput }) {
   }
   reset();
 
-  /** Adds a read-only file, directories included. Before the sandbox is locked only. @type {(path: string, data: Uint8Array) => void} */
-  function install(path, data) {
+  /**
+   * Adds a read-only file, directories included; its bytes are asked for at the first reading. Before the first program only.
+   * @type {(path: string, size: number, read: () => Uint8Array) => void}
+   */
+  function install(path, size, read) {
     const names = path.split('/').filter(Boolean);
-    const last = /** @type {string} */ (names.pop());
+    const last = names.pop() ?? '';
     let directory = root;
     for (const name of names) {
       const next = directory.entries.get(name) ?? newDirectory(directory, name, false);
       if (next.kind !== 'directory') throw new ErrnoError(errno.ENOTDIR);
       directory = next;
     }
-    if (last) newFile(directory, last, data, false);
+    /** @type {Uint8Array | undefined} */
+    let data;
+    const node = newFile(directory, last, NO_BYTES, false);
+    node.size = size;
+    Object.defineProperty(node, 'data', { get: () => (data ??= read()) });
   }
 
   /** @type {(dirfd: number) => Directory} */

@@ -18,10 +18,20 @@ import { TICK_IMPORT } from './wasm-binary.mjs';
  * @param {import('./clock.mjs').Clock} host.clock
  * @param {(bytes: Uint8Array) => void} host.fillRandom
  * @param {(index: number) => Function} host.tableFunction
+ * @param {{ malloc(size: number): number, free(pointer: number): void }} host.heap Python's own allocator
  * @param {number} host.memoryLimitBytes
  * @param {() => void} host.onMemoryRefused
  */
-export function createImports({ memory, files, clock, fillRandom, tableFunction, memoryLimitBytes, onMemoryRefused }) {
+export function createImports({
+  memory,
+  files,
+  clock,
+  fillRandom,
+  tableFunction,
+  heap,
+  memoryLimitBytes,
+  onMemoryRefused,
+}) {
   const { syscalls, wasi } = createFileSystemCalls(memory, files);
   const environment = ['PYTHONHOME=/', 'PYTHONHASHSEED=0', 'PYTHONDONTWRITEBYTECODE=1', 'PYTHONUNBUFFERED=1'];
   environment.push(
@@ -86,6 +96,13 @@ export function createImports({ memory, files, clock, fillRandom, tableFunction,
     _emscripten_get_progname: (/** @type {number} */ pointer, /** @type {number} */ room) => {
       memory.writeText('python', pointer, room);
     },
+    // ctypes makes a closure when it is imported, to see whether it can; filling or calling one is denied
+    ffi_closure_alloc_js: (/** @type {number} */ size, /** @type {number} */ code) => {
+      const pointer = heap.malloc(size);
+      memory.view.setUint32(code >>> 0, pointer, true);
+      return pointer;
+    },
+    ffi_closure_free_js: (/** @type {number} */ pointer) => heap.free(pointer),
     exit,
     proc_exit: exit,
     _abort_js: () => exit(134),
@@ -130,7 +147,6 @@ export function createImports({ memory, files, clock, fillRandom, tableFunction,
     _emscripten_system: -errno.ENOSYS,
     _dlopen_js: 0,
     _dlsym_js: 0,
-    ffi_closure_alloc_js: 0,
   };
 
   /** @type {Set<string>} */

@@ -6,11 +6,16 @@ import { createMemoryView } from './memory.mjs';
 import { PRELUDE } from './prelude.mjs';
 import { stretchesOf } from './snapshot.mjs';
 import { FUEL } from './wasm-binary.mjs';
+import { zipEntries } from './zip.mjs';
+
+const SITE_PACKAGES = '/lib/python3.14/site-packages';
 
 /**
  * @typedef {object} InterpreterOptions
  * @property {WebAssembly.Module} module
  * @property {Uint8Array} stdlib the zip file of the standard library
+ * @property {Buffer[]} wheels pure Python packages
+ * @property {readonly string[]} imports modules imported before the snapshot
  * @property {number} memoryLimitBytes
  * @property {number} fileLimitBytes
  * @property {(bytes: Uint8Array) => void} onOutput
@@ -34,6 +39,8 @@ import { FUEL } from './wasm-binary.mjs';
 export function createInterpreter({
   module,
   stdlib,
+  wheels,
+  imports: preloaded,
   memoryLimitBytes,
   fileLimitBytes,
   onOutput,
@@ -43,9 +50,10 @@ export function createInterpreter({
   const memory = createMemoryView();
   const clock = createClock(memory);
   const files = createFileSystem({ fileLimitBytes, now: Date.now, onOutput });
-  files.install('/lib/python314.zip', stdlib);
-  files.install('/lib/python3.14/lib-dynload/.keep', new Uint8Array(0));
-  files.install('/lib/python3.14/site-packages/.keep', new Uint8Array(0));
+  files.install('/lib/python314.zip', stdlib.length, () => stdlib);
+  files.install('/lib/python3.14/lib-dynload/.keep', 0, () => stdlib);
+  files.install(`${SITE_PACKAGES}/.keep`, 0, () => stdlib);
+  for (const { name, size, read } of wheels.flatMap(zipEntries)) files.install(`${SITE_PACKAGES}/${name}`, size, read);
 
   let memoryRefused = false;
   /** @type {Function[]} */
@@ -56,6 +64,7 @@ export function createInterpreter({
     clock,
     fillRandom,
     tableFunction: (index) => (tableCache[index] ??= table.get(index)),
+    heap: { malloc: (size) => exported.malloc(size), free: (pointer) => exported.free(pointer) },
     memoryLimitBytes,
     onMemoryRefused: () => (memoryRefused = true),
   });
@@ -98,8 +107,9 @@ export function createInterpreter({
   function initialise() {
     exported.__wasm_call_ctors();
     exported.Py_InitializeEx(0);
-    if (withText(PRELUDE, (source) => exported.PyRun_SimpleStringFlags(source, 0)) !== 0) {
-      throw new Error('Python could not run the prelude');
+    for (const source of [...preloaded.map((name) => `import ${name}`), PRELUDE]) {
+      const failed = withText(source, (pointer) => exported.PyRun_SimpleStringFlags(pointer, 0)) !== 0;
+      if (failed) throw new Error(`Python could not run ${source.slice(0, 60).trim()}`);
     }
     memory.view.setInt32(exported.Py_EMSCRIPTEN_SIGNAL_HANDLING.value, 1, true);
     const sys = withText('sys', exported.PyImport_ImportModule);

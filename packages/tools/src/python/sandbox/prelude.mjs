@@ -33,8 +33,7 @@ def prepare():
     real_import = builtins.__import__
     for name in [name for name in os.environ if name.startswith("PYTHON")]:
         del os.environ[name]
-    # need foreign function calls, which are denied: better said at the import than by the end of the run
-    for name in ("ctypes", "_ctypes", "pyodide", "_pyodide"):
+    for name in ("pyodide", "_pyodide"):
         sys.modules[name] = None
     # an event loop wakes itself through a socket: there is no one else here to wake it
     selector_loop = asyncio.selector_events.BaseSelectorEventLoop

@@ -17,6 +17,8 @@ import { rewriteWasm } from './wasm-binary.mjs';
  * @property {'build' | 'serve'} mode
  * @property {string} wasm path of `pyodide.asm.wasm`, or of the rewritten one of an image
  * @property {string} stdlib path of the zip file
+ * @property {readonly string[]} wheels paths
+ * @property {readonly string[]} imports modules that are part of the snapshot
  * @property {string} [snapshot] path
  * @property {number} memoryLimitBytes
  * @property {number} fileLimitBytes
@@ -36,7 +38,8 @@ let fillRandom = (bytes) => void crypto.getRandomValues(bytes);
 try {
   start();
 } catch (error) {
-  sendFrame(Buffer.from(JSON.stringify({ failed: error instanceof Error ? error.message : String(error) })));
+  const message = error instanceof Error ? error.message : String(error);
+  sendFrame(Buffer.from(JSON.stringify({ failed: `${message}\n${output.text()}`.trim() })));
   process.exit(1);
 }
 
@@ -45,6 +48,8 @@ function start() {
   const options = {
     module: new WebAssembly.Module(config.mode === 'build' ? rewriteWasm(file, config) : file),
     stdlib: readFileSync(config.stdlib),
+    wheels: config.wheels.map((path) => readFileSync(path)),
+    imports: config.imports,
     memoryLimitBytes: config.memoryLimitBytes,
     fileLimitBytes: config.fileLimitBytes,
     onOutput: output.write,
@@ -120,7 +125,7 @@ function run(interpreter, { source, timeLimitMs, deterministic, ...settings }) {
   /** @type {Omit<RunReply, 'stdout' | 'durationMs' | 'broken'>} */
   let ending;
   try {
-    ending = interpreter.run(source, settings, timeLimitMs);
+    ending = checkedEnding(interpreter.run(source, settings, timeLimitMs));
   } catch (error) {
     if (error instanceof SandboxStop && error.reason === 'time-limit') ending = { outcome: 'time-limit' };
     else if (error instanceof SandboxStop && error.reason === 'exit') ending = exitEnding(error.message);
@@ -131,6 +136,15 @@ function run(interpreter, { source, timeLimitMs, deterministic, ...settings }) {
     }
   }
   return { ...ending, stdout: output.text(), durationMs: performance.now() - started, broken };
+}
+
+/** What Python says of a run, of which hostile code may have written every word. @param {Record<string, unknown>} ending */
+function checkedEnding({ outcome, value, error }) {
+  return {
+    outcome: outcome === 'finished' || outcome === 'memory-limit' || outcome === 'stack-limit' ? outcome : 'exception',
+    value: typeof value === 'string' ? value : null,
+    error: typeof error === 'string' ? error : null,
+  };
 }
 
 /** @param {string} status @returns {{ outcome: string, error?: string }} */
