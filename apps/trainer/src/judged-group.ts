@@ -1,11 +1,10 @@
 import type { JudgedGroup, Trajectory } from '@tapo/core';
-import { renderPrompt } from '@tapo/data';
 import type { Problem } from '@tapo/data';
 import { rolloutGroup } from '@tapo/rollout';
 import type { Policy } from '@tapo/rollout';
 import type { Tool } from '@tapo/tools';
-import { UsageError } from './cli/command.js';
 import type { ResolvedConfig } from './config/schema.js';
+import { promptTokens, protocolOf } from './prompt.js';
 
 /** What the scorer made of one trajectory. */
 export interface Judgement {
@@ -53,9 +52,10 @@ export interface JudgedGroupOptions {
 /** G rollouts of a problem and their rewards. */
 export async function judgedGroup(problem: Problem, options: JudgedGroupOptions): Promise<JudgedRolloutGroup> {
   const { config, policy, tools, judge, id, seed, onRollout, signal } = options;
-  const prompt = promptTokens(problem, options);
+  const prompt = promptTokens(problem, { config, tokenizer: policy.tokenizer, tools });
   const trajectories = await rolloutGroup(prompt, {
     ...config.rollout,
+    protocol: protocolOf(config, tools),
     policy,
     tools,
     id,
@@ -68,19 +68,4 @@ export async function judgedGroup(problem: Problem, options: JudgedGroupOptions)
   );
   members.forEach(() => onRollout?.());
   return { problem, members, accuracies: members.map(({ judgement }) => Number(judgement.accurate)) };
-}
-
-/** @throws UsageError for a prompt over the limit: it is never cut */
-function promptTokens(
-  problem: Problem,
-  { config, policy, tools }: Pick<JudgedGroupOptions, 'config' | 'policy' | 'tools'>,
-): number[] {
-  const { template, maxPromptTokens } = config.data;
-  const { tokenizer } = policy;
-  const tokens = tokenizer.encode(renderPrompt(problem, { template, tools, tokenizer }));
-  if (tokens.length <= maxPromptTokens) return tokens;
-  throw new UsageError(
-    `problem ${problem.id}: its prompt has ${tokens.length} tokens, data.maxPromptTokens is ${maxPromptTokens}`,
-    'raise data.maxPromptTokens and rollout.maxTokens, or leave the problem out: a prompt is never cut',
-  );
 }

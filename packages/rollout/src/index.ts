@@ -1,3 +1,5 @@
+export { jsonProtocol, toolDefinitions } from './json-protocol.js';
+export type { JsonProtocolOptions } from './json-protocol.js';
 export type { Policy, SampleRequest, SampleResult, Tokenizer } from './policy.js';
 export type { ParsedCall, ParsedTurn, Protocol } from './protocol.js';
 export { rollout } from './rollout.js';
@@ -6,5 +8,6 @@ export { rolloutGroup } from './rollout-group.js';
 export type { RolloutGroupOptions } from './rollout-group.js';
 export { tagProtocol } from './tag-protocol.js';
 export type { TagProtocolOptions } from './tag-protocol.js';
+export { taggedSegments } from './tagged-segments.js';
 export { textSegments, trajectoryBuilder } from './trajectory-builder.js';
 export type { TextSegment, TrajectoryBuilder } from './trajectory-builder.js';

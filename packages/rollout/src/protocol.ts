@@ -4,6 +4,8 @@ export interface ParsedCall {
   tool: string;
   /** the text between the tags, or the JSON arguments */
   input: string;
+  /** the parsed arguments, where the protocol has them: handed to the tool instead of `input` */
+  arguments?: unknown;
   /** set when the call is malformed: what the policy should be told instead of running anything */
   problem?: string;
 }
@@ -30,4 +32,11 @@ export interface Protocol {
   readonly correction: string;
   /** the observation of every call in the last turn, when the attempts are used up */
   readonly exhausted: string;
+  /** names of the tools' blocks in the paper's tags, lower case: what a scorer allows */
+  readonly tagNames: readonly string[];
+  /** a turn and its calls rewritten in the paper's tags; absent where the text has them already */
+  asTags?(
+    sampled: string,
+    calls: readonly { tool: string; input: string; observation: string }[],
+  ): { text: string; sampled: boolean }[];
 }

@@ -20,7 +20,7 @@ export function runCalls(calls: readonly ParsedCall[], options: RunCallsOptions)
   const { policy, tools, protocol, id, rolloutId, exhausted, toolTimeoutMs, signal } = options;
   const { maxObservationTokens = 2048 } = options;
   return Promise.all(
-    calls.map(async ({ tool: name, input, problem }, index): Promise<ToolCall> => {
+    calls.map(async ({ tool: name, input, arguments: given, problem }, index): Promise<ToolCall> => {
       const toolCallId = `${id}/call-${index}`;
       const answered = { toolCallId, tool: name, input, durationMs: 0 };
       if (exhausted) return { ...answered, observation: protocol.exhausted, status: 'refused' };
@@ -30,7 +30,7 @@ export function runCalls(calls: readonly ParsedCall[], options: RunCallsOptions)
         const known = tools.map((candidate) => candidate.name).join(', ') || 'none';
         return { ...answered, observation: `There is no tool "${name}". Tools: ${known}.`, status: 'error' };
       }
-      const { observation, status, durationMs } = await callTool(tool, input, {
+      const { observation, status, durationMs } = await callTool(tool, given ?? input, {
         toolCallId,
         rolloutId,
         timeoutMs: toolTimeoutMs,

@@ -22,6 +22,7 @@ export function tagProtocol(tools: readonly Tool[], options: TagProtocolOptions 
     observation: (observations) => observations.map(wrap).join(''),
     correction: wrap(correction),
     exhausted,
+    tagNames: [...tags.keys()],
   };
 }
 
@@ -43,20 +44,23 @@ function tagsOf(tools: readonly Tool[]): Map<string, string> {
 
 /**
  * The earliest complete call or answer: the one whose closing tag comes first. Its text runs from the first opening tag
- * of that name, as the scorer's does; tags match in any case and without attributes. What is opened inside an open
- * `<think>` is text; a `<think>` inside an open block is that block's text as long as the block is closed.
+ * of that name. As in the scorer, tags count in any case, opening and closing spelt alike, without attributes. What is
+ * opened inside an open `<think>` is text; a `<think>` inside an open block is that block's text as long as the block is closed.
  */
 function parseTags(text: string, tags: ReadonlyMap<string, string>): ParsedTurn {
   const opened = new Map<string, number>();
-  let thinking = false;
+  let thinking: string | undefined;
   for (const match of text.matchAll(/<(\/?)([a-z][\w.-]*)>/gi)) {
-    const name = (match[2] as string).toLowerCase();
+    const tag = match[2] as string;
+    const name = tag.toLowerCase();
     const closing = match[1] === '/';
-    if (name === 'think') thinking = !closing;
-    else if (name !== 'answer' && !tags.has(name)) continue;
-    else if (!closing && !thinking && !opened.has(name)) opened.set(name, match.index + match[0].length);
-    else if (closing && opened.has(name)) {
-      const input = text.slice(opened.get(name), match.index);
+    if (name === 'think') {
+      if (!closing) thinking ??= tag;
+      else if (thinking === tag) thinking = undefined;
+    } else if (name !== 'answer' && !tags.has(name)) continue;
+    else if (!closing && thinking === undefined && !opened.has(tag)) opened.set(tag, match.index + match[0].length);
+    else if (closing && opened.has(tag)) {
+      const input = text.slice(opened.get(tag), match.index);
       if (name === 'answer') return { kind: 'answer', answer: input.trim() };
       return { kind: 'calls', calls: [{ tool: tags.get(name) as string, input }] };
     }

@@ -14,8 +14,11 @@ describe('what counts as a call or an answer', () => {
     ['<answer> 42 </answer>', { kind: 'answer', answer: '42' }],
     ['<answer></answer>', { kind: 'answer', answer: '' }],
     ['<search>\nmulti\nline</search>', call('search', '\nmulti\nline')],
-    // any case, as the scorer reads them; no attributes, no spaces
-    ['<Search>q</SEARCH>', call('search', 'q')],
+    // any case, spelt alike, as the scorer reads them; no attributes, no spaces
+    ['<Search>q</Search>', call('search', 'q')],
+    ['<SEARCH>q</SEARCH>', call('search', 'q')],
+    ['<Search>q</search>', { kind: 'none' }],
+    ['<think>t</Think><search>q</search>', { kind: 'none' }],
     ['<search >q</search>', { kind: 'none' }],
     ['<search>q</ search>', { kind: 'none' }],
     ['text and nothing else', { kind: 'none' }],

@@ -60,6 +60,8 @@ const rollout = type({
   topP: '0 < number <= 1 = 1',
   topK: 'number.integer >= 0 = 0',
   toolTimeoutMs: 'number > 0 = 30000',
+  /** `tags`: the paper's; `json`: function calls as Hermes and Qwen write them */
+  protocol: "'tags' | 'json' = 'tags'",
 });
 
 const overlong = type({
