@@ -11,6 +11,7 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import type { ModelConfig } from './config.js';
 import { loraDelta, type Lora } from './lora.js';
+import { recomputed } from './recompute.js';
 import { inverseFrequencies } from './rope.js';
 import { selectedLogprobs, type SelectedLogprobsOptions } from './selected-logprobs.js';
 
@@ -29,6 +30,8 @@ export interface ModelInputs {
 export interface ForwardOptions {
   /** low-rank adapters added to linear layers; the base weights stay as they are */
   lora?: Lora;
+  /** gradient checkpointing: only each layer's input is kept for the backward pass; with `lora`, layers' base weights get no gradient */
+  checkpoint?: boolean;
 }
 
 /** Keys and values of earlier positions, one entry per layer, each `[B, K, S, d]`. Keys are stored after RoPE. */
@@ -45,8 +48,11 @@ export interface CachedInputs {
   cache: KvCache;
 }
 
-/** How a layer attends: queries `[B, H, T, d]`, keys and values `[B, K, T, d]` of the new positions → `[B, H, T, d]`. */
-type Attend = (layer: number, queries: tf.Tensor4D, keys: tf.Tensor4D, values: tf.Tensor4D) => tf.Tensor4D;
+/** What all layers share: cosines and sines of RoPE's angles, `[B or 1, 1, T, d]`, and the mask among the T positions. */
+type Shared = [cos: tf.Tensor, sin: tf.Tensor, mask: tf.Tensor];
+
+/** How a layer attends: queries `[B, H, T, d]`, and keys and values `[B, K, T, d]` with their mask → `[B, H, T, d]`. */
+type Attend = (layer: number, queries: tf.Tensor4D, own: AttendedPositions) => tf.Tensor4D;
 
 /** Final hidden states `[B, T, D]` (after the last norm) of whole sequences. */
 export function forward(
@@ -55,11 +61,11 @@ export function forward(
   config: ModelConfig,
   options: ForwardOptions = {},
 ): tf.Tensor3D {
-  const [batch, length] = shape2(inputs.tokens);
+  const [, length] = shape2(inputs.tokens);
   const positions = inputs.positions ?? tf.tensor2d(range(length), [1, length], 'int32');
   const mask = causalMask(length, inputs.segments); // [1, 1, 1, T, T] or [B, 1, 1, T, T]
-  const attend: Attend = (_, queries, keys, values) => attention(queries, [{ keys, values, mask }]);
-  return transformer(parameters, inputs.tokens, positions, attend, config, batch, length, options);
+  const attend: Attend = (_, queries, own) => attention(queries, [own]);
+  return transformer(parameters, inputs.tokens, positions, mask, attend, config, options);
 }
 
 /** `logits [B, T, V]` of hidden states `[B, T, D]`. */
@@ -77,9 +83,9 @@ export function tokenLogprobs(
   inputs: ModelInputs,
   targets: tf.Tensor,
   config: ModelConfig,
-  { lora, ...options }: ForwardOptions & SelectedLogprobsOptions = {},
+  { lora, checkpoint, ...options }: ForwardOptions & SelectedLogprobsOptions = {},
 ): { logprobs: tf.Tensor2D; entropies: tf.Tensor2D } {
-  const hidden = forward(parameters, inputs, config, { lora });
+  const hidden = forward(parameters, inputs, config, { lora, checkpoint });
   const [batch, length, width] = hidden.shape;
   const rows: tf.Tensor2D = tf.reshape(hidden, [batch * length, width]);
   const flat: tf.Tensor1D = tf.reshape(targets, [batch * length]);
@@ -105,15 +111,14 @@ export function forwardCached(
   const columns = tf.tensor(range(capacity), [1, 1, 1, 1, capacity], 'int32');
   const cached = tf.less(columns, tf.reshape(lengths, [batch, 1, 1, 1, 1]));
   const cacheMask = additive(cached); // [B, 1, 1, 1, C]
-  const newMask = causalMask(length); // [1, 1, 1, T, T]
   const entries: KvCache = { keys: [], values: [] };
-  const attend: Attend = (layer, queries, keys, values) => {
-    entries.keys.push(keys);
-    entries.values.push(values);
+  const attend: Attend = (layer, queries, own) => {
+    entries.keys.push(own.keys);
+    entries.values.push(own.values);
     const old = { keys: cache.keys[layer] as tf.Tensor4D, values: cache.values[layer] as tf.Tensor4D, mask: cacheMask };
-    return attention(queries, [old, { keys, values, mask: newMask }]);
+    return attention(queries, [old, own]);
   };
-  const hidden = transformer(parameters, tokens, positions, attend, config, batch, length, options);
+  const hidden = transformer(parameters, tokens, positions, causalMask(length), attend, config, options);
   return { hidden, entries };
 }
 
@@ -154,49 +159,77 @@ function transformer(
   parameters: ModelParameters,
   tokens: tf.Tensor,
   positions: tf.Tensor,
+  mask: tf.Tensor,
   attend: Attend,
   config: ModelConfig,
-  batch: number,
-  length: number,
-  { lora }: ForwardOptions,
+  { lora, checkpoint = false }: ForwardOptions,
 ): tf.Tensor3D {
-  const { numHiddenLayers, numAttentionHeads: H, numKeyValueHeads: K, headDim: d, rmsNormEps: eps } = config;
-  const weight = (name: string) => parameter(parameters, `${name}.weight`);
-  const norm = (x: tf.Tensor, name: string) => rmsNorm(x, weight(name), eps);
+  const embedding = parameter(parameters, 'model.embed_tokens.weight');
+  const shared: Shared = [...ropeAngles(positions, config), mask];
+  let x = tf.reshape(tf.gather(embedding, tf.reshape(tokens, [-1])), [...tokens.shape, config.hiddenSize]); // [B, T, D]
+  for (let layer = 0; layer < config.numHiddenLayers; layer++) {
+    const at = `model.layers.${layer}.`;
+    const own = pick(parameters, (name) => name.startsWith(at));
+    const ownLora = lora && { ...lora, parameters: pick(lora.parameters, (name) => name.includes(`.${at}`)) };
+    if (!checkpoint) {
+      x = transformerLayer(x, layer, own, shared, attend, config, ownLora);
+      continue;
+    }
+    // Under an adapter the base weights are constants.
+    const [trained, frozen] = ownLora ? [ownLora.parameters, own] : [own, {}];
+    const run = ([x, ...values]: tf.Tensor[], [cos, sin, mask, ...constants]: tf.Tensor[]) => {
+      const given = zip(Object.keys(trained), values);
+      const weights = ownLora ? zip(Object.keys(frozen), constants) : given;
+      const adapter = ownLora && { ...ownLora, parameters: given };
+      return transformerLayer(x as tf.Tensor, layer, weights, [cos, sin, mask] as Shared, attend, config, adapter);
+    };
+    x = recomputed(run, [x, ...Object.values(trained)], [...shared, ...Object.values(frozen)]);
+  }
+  return rmsNorm(x, parameter(parameters, 'model.norm.weight'), config.rmsNormEps) as tf.Tensor3D;
+}
+
+/** One layer: `x [B, T, D]` plus attention, plus MLP, each on the normalised sum so far. */
+function transformerLayer(
+  x: tf.Tensor,
+  layer: number,
+  parameters: ModelParameters,
+  [cos, sin, mask]: Shared,
+  attend: Attend,
+  config: ModelConfig,
+  lora?: Lora,
+): tf.Tensor {
+  const { numAttentionHeads: H, numKeyValueHeads: K, headDim: d } = config;
+  const [batch, length] = shape2(x);
+  const at = `model.layers.${layer}`;
+  const norm = (x: tf.Tensor, name: string) =>
+    rmsNorm(x, parameter(parameters, `${at}.${name}.weight`), config.rmsNormEps);
   const project = (x: tf.Tensor, name: string, bias: boolean) => {
-    let y = linear(x, weight(name));
-    if (bias) y = tf.add(y, parameter(parameters, `${name}.bias`));
-    const delta = lora && loraDelta(x, name, lora);
+    let y = linear(x, parameter(parameters, `${at}.${name}.weight`));
+    if (bias) y = tf.add(y, parameter(parameters, `${at}.${name}.bias`));
+    const delta = lora && loraDelta(x, `${at}.${name}`, lora);
     return delta ? tf.add(y, delta) : y;
   };
   // [B, T, heads · d] → [B, heads, T, d]
   const split = (x: tf.Tensor, heads: number) =>
     tf.transpose(tf.reshape(x, [batch, length, heads, d]), [0, 2, 1, 3]) as tf.Tensor4D;
-  const angles = ropeAngles(positions, config);
 
-  let x = tf.reshape(tf.gather(weight('model.embed_tokens'), tf.reshape(tokens, [-1])), [batch, length, -1]); // [B, T, D]
-  for (let layer = 0; layer < numHiddenLayers; layer++) {
-    const at = `model.layers.${layer}`;
-
-    const normed = norm(x, `${at}.input_layernorm`);
-    let queries = split(project(normed, `${at}.self_attn.q_proj`, config.qkvBias), H); // [B, H, T, d]
-    let keys = split(project(normed, `${at}.self_attn.k_proj`, config.qkvBias), K); // [B, K, T, d]
-    const values = split(project(normed, `${at}.self_attn.v_proj`, config.qkvBias), K);
-    if (config.qkNorm) {
-      queries = norm(queries, `${at}.self_attn.q_norm`) as tf.Tensor4D;
-      keys = norm(keys, `${at}.self_attn.k_norm`) as tf.Tensor4D;
-    }
-    const attended = attend(layer, rotate(queries, angles), rotate(keys, angles), values); // [B, H, T, d]
-    const merged = tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), [batch, length, H * d]);
-    x = tf.add(x, project(merged, `${at}.self_attn.o_proj`, config.outputBias));
-
-    const normed2 = norm(x, `${at}.post_attention_layernorm`);
-    const gate = project(normed2, `${at}.mlp.gate_proj`, config.mlpBias); // [B, T, F]
-    const up = project(normed2, `${at}.mlp.up_proj`, config.mlpBias);
-    const swiglu = tf.mul(tf.mul(gate, tf.sigmoid(gate)), up);
-    x = tf.add(x, project(swiglu, `${at}.mlp.down_proj`, config.mlpBias));
+  const normed = norm(x, 'input_layernorm');
+  let queries = split(project(normed, 'self_attn.q_proj', config.qkvBias), H); // [B, H, T, d]
+  let keys = split(project(normed, 'self_attn.k_proj', config.qkvBias), K); // [B, K, T, d]
+  const values = split(project(normed, 'self_attn.v_proj', config.qkvBias), K);
+  if (config.qkNorm) {
+    queries = norm(queries, 'self_attn.q_norm') as tf.Tensor4D;
+    keys = norm(keys, 'self_attn.k_norm') as tf.Tensor4D;
   }
-  return norm(x, 'model.norm') as tf.Tensor3D;
+  const attended = attend(layer, rotate(queries, cos, sin), { keys: rotate(keys, cos, sin), values, mask }); // [B, H, T, d]
+  const merged = tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), [batch, length, H * d]);
+  const residual = tf.add(x, project(merged, 'self_attn.o_proj', config.outputBias));
+
+  const normed2 = norm(residual, 'post_attention_layernorm');
+  const gate = project(normed2, 'mlp.gate_proj', config.mlpBias); // [B, T, F]
+  const up = project(normed2, 'mlp.up_proj', config.mlpBias);
+  const swiglu = tf.mul(tf.mul(gate, tf.sigmoid(gate)), up);
+  return tf.add(residual, project(swiglu, 'mlp.down_proj', config.mlpBias));
 }
 
 /** `x [..., in]` times `weight [out, in]` transposed → `[..., out]`. */
@@ -213,16 +246,16 @@ function rmsNorm(x: tf.Tensor, weight: tf.Tensor, eps: number): tf.Tensor {
 }
 
 /** Cosine and sine of each position's angles, `[B or 1, 1, T, d]`: the d/2 frequencies twice, for the two halves. */
-function ropeAngles(positions: tf.Tensor, { rope, headDim }: ModelConfig): { cos: tf.Tensor; sin: tf.Tensor } {
+function ropeAngles(positions: tf.Tensor, { rope, headDim }: ModelConfig): [cos: tf.Tensor, sin: tf.Tensor] {
   const frequencies = tf.tensor(inverseFrequencies(rope, headDim), [1, 1, 1, headDim / 2]);
   const [rows, length] = shape2(positions);
   const half = tf.mul(tf.reshape(tf.cast(positions, 'float32'), [rows, 1, length, 1]), frequencies);
   const angles = tf.concat([half, half], 3);
-  return { cos: tf.cos(angles), sin: tf.sin(angles) };
+  return [tf.cos(angles), tf.sin(angles)];
 }
 
 /** RoPE in the "rotate half" form: (a, b) → (a·cos − b·sin, b·cos + a·sin), a and b the halves of the head. */
-function rotate(x: tf.Tensor4D, { cos, sin }: { cos: tf.Tensor; sin: tf.Tensor }): tf.Tensor4D {
+function rotate(x: tf.Tensor4D, cos: tf.Tensor, sin: tf.Tensor): tf.Tensor4D {
   const [a, b] = tf.split(x, 2, 3) as [tf.Tensor4D, tf.Tensor4D];
   return tf.add(tf.mul(x, cos), tf.mul(tf.concat([tf.neg(b), a], 3), sin));
 }
@@ -282,6 +315,14 @@ function parameter(parameters: ModelParameters, name: string): tf.Tensor {
   const tensor = parameters[name];
   if (!tensor) throw new Error(`the model has no parameter "${name}"; its config.json asks for it`);
   return tensor;
+}
+
+function pick(tensors: Record<string, tf.Tensor>, wanted: (name: string) => boolean): Record<string, tf.Tensor> {
+  return Object.fromEntries(Object.entries(tensors).filter(([name]) => wanted(name)));
+}
+
+function zip(names: string[], tensors: tf.Tensor[]): Record<string, tf.Tensor> {
+  return Object.fromEntries(names.map((name, i) => [name, tensors[i] as tf.Tensor]));
 }
 
 function shape2(tensor: tf.Tensor): [number, number] {

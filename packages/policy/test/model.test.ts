@@ -112,6 +112,45 @@ describe('tokenLogprobs', () => {
   });
 });
 
+describe('gradient checkpointing', () => {
+  const adapter = (part: 'A' | 'B') => `base_model.model.model.layers.1.self_attn.q_proj.lora_${part}.weight`;
+  const base = [
+    'model.embed_tokens.weight',
+    'model.layers.0.self_attn.k_proj.bias',
+    'model.layers.1.mlp.up_proj.weight',
+  ];
+
+  it.each([
+    ['of base weights', base, false],
+    ['of an adapter', [adapter('A'), adapter('B')], true],
+  ])('gives the same gradients %s, and leaks nothing', (_, trained, withLora) => {
+    const all = tensors(config);
+    all[adapter('A')] = tf.reshape(tf.sin(tf.range(0, 32)), [2, 16]);
+    all[adapter('B')] = tf.reshape(tf.cos(tf.range(0, 32)), [16, 2]);
+    const before = tf.memory().numTensors;
+    tf.tidy(() => {
+      const tokens = tf.tensor2d([[1, 2, 3, 4]], undefined, 'int32');
+      const targets = tf.tensor2d([[2, 3, 4, 5]], undefined, 'int32');
+      const gradients = (checkpoint: boolean) =>
+        tf.valueAndGrads((...values) => {
+          const current = { ...all };
+          trained.forEach((name, i) => (current[name] = values[i] as tf.Tensor));
+          const lora = withLora ? { parameters: current, scaling: 0.5 } : undefined;
+          const { logprobs, entropies } = tokenLogprobs(current, { tokens }, targets, config, { lora, checkpoint });
+          return tf.sum(tf.add(logprobs, entropies)) as tf.Scalar;
+        })(trained.map((name) => all[name] as tf.Tensor));
+      const kept = gradients(false);
+      const recomputed = gradients(true);
+      expect(largestDifference(kept.value, recomputed.value)).toBe(0);
+      kept.grads.forEach((grad, i) => {
+        expect(tf.max(tf.abs(grad)).dataSync()[0]).toBeGreaterThan(1e-3);
+        expect(largestDifference(grad, recomputed.grads[i] as tf.Tensor)).toBeLessThan(1e-6);
+      });
+    });
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
 describe('cached decoding', () => {
   it('agrees with the full forward pass for rows of different lengths', () => {
     // row 0: 1 2 3 4 5    prefilled with 3, then decoded 2
