@@ -8,7 +8,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { loadGguf, loadTokenizer, writeTokenizerFiles } from '@tapo/policy';
+import { characterTokenizer, loadGguf, loadTokenizer, writeTokenizerFiles } from '@tapo/policy';
 
 import { qwenTokenizerDirectory, smollm2Path } from './models.js';
 import { report, runPython } from './python.js';
@@ -47,10 +47,13 @@ const strings = Array.from({ length: count }, (_, i) => (makers[i % makers.lengt
 const root = await mkdtemp(join(tmpdir(), 'tapo-tokenizers-'));
 const smollm2 = join(root, 'smollm2');
 await writeTokenizerFiles(smollm2, (await loadGguf(smollm2Path())).tokenizer);
+const characters = join(root, 'characters');
+await writeTokenizerFiles(characters, characterTokenizer({ tags: tags.filter((tag) => tag.endsWith('>')) }));
 await writeFile(join(root, 'strings.json'), JSON.stringify(strings));
 for (const [name, directory] of [
   ['Qwen', qwenTokenizerDirectory()],
   ['SmolLM2', smollm2],
+  ['characterTokenizer', characters],
 ] as const) {
   const tokenizer = await loadTokenizer(directory);
   const python = runPython('tokenizer_parity.py', [join(directory, 'tokenizer.json'), join(root, 'strings.json')]) as {
