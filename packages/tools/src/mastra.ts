@@ -10,8 +10,8 @@ export interface MastraTool {
   description?: string;
   inputSchema?: unknown;
   requireApproval?: unknown;
-  // the two majors disagree about the arguments
-  execute?: (...args: never[]) => Promise<unknown>;
+  /** a function; the two majors disagree about its arguments */
+  execute?: unknown;
 }
 
 /**
@@ -21,7 +21,7 @@ export interface MastraTool {
 export function fromMastra(tools: readonly MastraTool[] | Readonly<Record<string, MastraTool>>): Tool[] {
   return Object.values(tools).map((tool: MastraTool) => {
     const { id, description, inputSchema, execute, requireApproval } = tool;
-    if (!execute)
+    if (typeof execute !== 'function')
       throw new TypeError(`fromMastra: tool ${id} has no execute, so nothing here can run it; leave it out`);
     if (requireApproval === true) {
       throw new TypeError(`fromMastra: tool ${id} needs approval, and no one is there to give it`);
