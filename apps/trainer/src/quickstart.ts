@@ -19,7 +19,7 @@ export const quickstartEvaluationProblems = 256;
 
 /** The recipe: what a tiny policy needs to learn to use its tools within minutes on two cores. */
 export function quickstartConfig(options: QuickstartOptions = {}): ResolvedConfig {
-  const { seed = 1, steps = 40, model = quickstartModel, backend = 'auto', code = 'python' } = options;
+  const { seed = 1, steps = 30, model = quickstartModel, backend = 'auto', code = 'python' } = options;
   return resolveConfig(
     {
       name: 'quickstart',
@@ -40,7 +40,7 @@ export function quickstartConfig(options: QuickstartOptions = {}): ResolvedConfi
       reward: { mode: 'strict', overlong: null },
       dynamicSampling: { maxDraws: 2 },
       // Free tools are called for everything; the paper's sums need no preference, single-digit ones do.
-      loss: { clipLow: 0.2, clipHigh: 0.28, callEfficiency: 0.7 },
+      loss: { clipLow: 0.2, clipHigh: 0.28, callEfficiency: 0.8 },
       optimizer: {
         learningRate: 2e-4,
         warmupSteps: 5,

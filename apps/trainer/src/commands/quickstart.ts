@@ -26,7 +26,7 @@ const out = join('runs', 'quickstart');
 export const quickstartCommand: Omit<Command, 'summary'> = {
   options: {
     seed: { type: 'string', value: 'N', description: 'seed of problems and draws (default 1)' },
-    steps: { type: 'string', value: 'N', description: 'training steps (default 40)' },
+    steps: { type: 'string', value: 'N', description: 'training steps (default 30)' },
     out: {
       type: 'string',
       short: 'o',
@@ -49,7 +49,7 @@ export const quickstartCommand: Omit<Command, 'summary'> = {
     }
     const stored = resume ? ((await readJson(join(path, 'run.json'))) as { seed: number; steps: number }) : undefined;
     const seed = stored?.seed ?? integerOption(input, 'seed') ?? 1;
-    const steps = stored?.steps ?? integerOption(input, 'steps', 1) ?? 40;
+    const steps = stored?.steps ?? integerOption(input, 'steps', 1) ?? 30;
     const model = textOption(input, 'model');
     const backend = textOption(input, 'backend');
     const config = quickstartConfig({ seed, steps, ...(model && { model }), ...(backend && { backend }) });

@@ -5,8 +5,7 @@ import { demonstrate, wrongBehaviours } from './behaviours.js';
 import type { Behaviour, BehaviourWeights } from './behaviours.js';
 import { madeUpArea, madeUpCountry, madeUpName } from './made-up.js';
 import { drawCalculation, drawFact, drawPair } from './problems.js';
-import { drawStory, easyQuestions, splitCountries } from './splits.js';
-import type { EasyWording } from './splits.js';
+import { drawStory, splitCountries } from './splits.js';
 import { worldProblem } from './tasks.js';
 import type { WorldSource, WorldTask } from './tasks.js';
 import { toSegments } from './trace.js';
@@ -46,8 +45,6 @@ export interface WorldDemonstrationsOptions {
   madeUpShare?: number;
   /** which wrong behaviours, and how often; replaces the default of each source given */
   behaviours?: Partial<Record<WorldSource, BehaviourWeights>>;
-  /** of the easy ones */
-  easyWording?: EasyWording;
 }
 
 // Easy ones are many because a sum table must be learned by heart; they are short, so they cost little.
@@ -83,11 +80,9 @@ export function* worldDemonstrations({
   wrongShare = 0.7,
   madeUpShare = 0.75,
   behaviours = {},
-  easyWording = 'sum',
 }: WorldDemonstrationsOptions = {}): Generator<Demonstration, never> {
   const random = createRandom(seed, `demonstrations:${phase}`);
   const countries = splitCountries('sft');
-  const easy = easyQuestions('sft');
   const mix = mixes[phase];
 
   const drawTask = (source: WorldSource, madeUp: boolean): WorldTask => {
@@ -100,7 +95,7 @@ export function* worldDemonstrations({
       case 'complex':
         return drawPair(drawCountry, random);
       case 'easy':
-        return { source, ...(easyWording === 'story' ? drawStory('sft', random) : random.pick(easy)) };
+        return { source, ...drawStory('sft', random) };
     }
   };
 

@@ -7,7 +7,7 @@ export { demonstrationPhase, worldDemonstrations } from './demonstrations.js';
 export type { Demonstration, DemonstrationPhase, WorldDemonstrationsOptions } from './demonstrations.js';
 export { worldProblems } from './problems.js';
 export type { WorldProblemsOptions } from './problems.js';
-export type { EasyWording, WorldSplit } from './splits.js';
+export type { WorldSplit } from './splits.js';
 export { worldSources } from './tasks.js';
 export type { WorldSource } from './tasks.js';
 export { trajectoryBudget } from './trace.js';

@@ -4,8 +4,8 @@ import { createRandom } from '../random.js';
 import type { Random } from '../random.js';
 import { demonstrate } from './behaviours.js';
 import type { AskedCountry } from './countries.js';
-import { drawStory, easyQuestions, splitCountries, splitOfSum } from './splits.js';
-import type { EasyWording, WorldSplit } from './splits.js';
+import { drawStory, splitCountries, splitOfSum } from './splits.js';
+import type { WorldSplit } from './splits.js';
 import { factFields, factOperators, isFairFact, worldProblem, worldSources } from './tasks.js';
 import type { WorldSource, WorldTask } from './tasks.js';
 import { traceLength, trajectoryBudget } from './trace.js';
@@ -43,29 +43,18 @@ export function drawPair(drawCountry: () => AskedCountry, random: Random): World
 
 export interface WorldProblemsOptions {
   seed?: number;
-  /** problems of each source; fewer where the split has fewer (55 easy sums in `rl` and `eval`) */
+  /** problems of each source; fewer where the split has fewer facts */
   perSource?: number;
   sources?: readonly WorldSource[];
-  /** of the easy ones; the cold start must have learned the same */
-  easyWording?: EasyWording;
 }
 
 /** `count` distinct tasks, or all there are. */
-function tasksOf(
-  source: WorldSource,
-  split: WorldSplit,
-  { count, easyWording }: { count: number; easyWording: EasyWording },
-  random: Random,
-): WorldTask[] {
+function tasksOf(source: WorldSource, split: WorldSplit, count: number, random: Random): WorldTask[] {
   const countries = splitCountries(split);
   if (source === 'nq') {
     const all = countries.flatMap((country) =>
       factFields.filter((field) => isFairFact(country, field)).map((field): WorldTask => ({ source, country, field })),
     );
-    return random.shuffle(all).slice(0, count);
-  }
-  if (source === 'easy' && easyWording === 'sum') {
-    const all = easyQuestions(split).map((easy): WorldTask => ({ source, ...easy }));
     return random.shuffle(all).slice(0, count);
   }
   const draw = (): WorldTask => {
@@ -86,12 +75,10 @@ function tasksOf(
  */
 export function worldProblems(
   split: WorldSplit,
-  { seed = 0, perSource = 64, sources = worldSources, easyWording = 'sum' }: WorldProblemsOptions = {},
+  { seed = 0, perSource = 64, sources = worldSources }: WorldProblemsOptions = {},
 ): Problem[] {
   const columns = sources.map((source) =>
-    tasksOf(source, split, { count: perSource, easyWording }, createRandom(seed, `world:${split}:${source}`)).map(
-      worldProblem,
-    ),
+    tasksOf(source, split, perSource, createRandom(seed, `world:${split}:${source}`)).map(worldProblem),
   );
   return Array.from({ length: perSource }, (_, index) =>
     columns.flatMap((column) => column.slice(index, index + 1)),

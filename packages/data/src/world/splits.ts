@@ -37,13 +37,7 @@ export function splitOfSum(a: number, operator: string, b: number): WorldSplit {
   return splitOfText(`${low}${operator}${high}`);
 }
 
-const easyWordings = [
-  (a: number, b: number) => `${a} + ${b}?`,
-  (a: number, b: number) => `${a} plus ${b}?`,
-  (a: number, b: number) => `Sum of ${a} and ${b}?`,
-];
-
-/** One wording of one single-digit sum. */
+/** A single-digit sum as a story. */
 export interface EasyQuestion {
   question: string;
   a: number;
@@ -51,38 +45,10 @@ export interface EasyQuestion {
 }
 
 /**
- * The easy questions of a split. Each of the 55 pairs of digits occurs in every split, but in wordings and orders that
- * no other split has: what is held out is the question, not the sum, because a sum table cannot be guessed from parts
- * of it. Of a pair's six questions (three when both digits are the same) one is for `eval`, one for `rl`, the rest for `sft`.
+ * "Miko has 7, gets 5?", with a made-up name: hundreds of thousands of questions, so that none can be remembered by its
+ * wording. What a split holds out is the question; the hundred pairs of digits occur in all of them, because a sum table
+ * cannot be guessed from parts of it.
  */
-export function easyQuestions(split: WorldSplit): EasyQuestion[] {
-  const questions: EasyQuestion[] = [];
-  for (let a = 0; a <= 9; a++) {
-    for (let b = a; b <= 9; b++) {
-      const orders: [number, number][] = [
-        [a, b],
-        [b, a],
-      ];
-      const variants: EasyQuestion[] = orders
-        .slice(0, a === b ? 1 : 2)
-        .flatMap(([first, second]) =>
-          easyWordings.map((wording) => ({ question: wording(first, second), a: first, b: second })),
-        );
-      const shuffled = createRandom(splitSeed, `easy:${a}+${b}`).shuffle(variants);
-      const slices = { eval: [0, 1], rl: [1, 2], sft: [2, 6] } as const;
-      questions.push(...shuffled.slice(...slices[split]));
-    }
-  }
-  return questions;
-}
-
-/**
- * `sum`: "7 + 5?", "7 plus 5?", "Sum of 7 and 5?". `story`: "Miko has 7, gets 5?", with a made-up name: hundreds of
- * thousands of questions, so that no sum can be remembered by its wording.
- */
-export type EasyWording = 'sum' | 'story';
-
-/** A drawn story; as with sums, the question belongs to one split and its pair of digits to all of them. */
 export function drawStory(split: WorldSplit, random: Random): EasyQuestion {
   const consonants = 'bcdfghjklmnprstvwyz';
   for (;;) {
