@@ -44,6 +44,7 @@ export function toMCPServer(
     const { observation, status } = await callTool(tool, params.arguments ?? {}, options);
     return { content: [{ type: 'text', text: observation }], isError: status !== 'ok' };
   });
+  // oxlint-disable-next-line unicorn/prefer-add-event-listener -- the SDK's server is no EventTarget
   server.onclose = () => void endRollout(tools, rolloutId).catch(() => {});
   return server;
 }

@@ -25,10 +25,11 @@ const documents = [
 ];
 let directory: string;
 let file: string;
+let count: number;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'tapo-sqlite-'));
   file = join(directory, 'index.db');
-  expect(await buildSqliteIndex(file, documents)).toBe(12);
+  count = await buildSqliteIndex(file, documents);
 });
 afterAll(() => rm(directory, { recursive: true }));
 
@@ -50,6 +51,10 @@ it.each(titles)('finds %s by its title, and inside a question', async (title) =>
     expect((await callTool(search, query)).observation).toMatch(new RegExp(`^Doc 1: ${title} is`));
   }
   await search.close?.();
+});
+
+it('says how many passages it took', () => {
+  expect(count).toBe(12);
 });
 
 it('two read at the same time, and an index appears only when it is whole', async () => {
