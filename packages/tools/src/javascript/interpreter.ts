@@ -27,7 +27,7 @@ export interface InterpreterRun extends CodeRun {
   damaged: boolean;
 }
 
-export interface Interpreter {
+interface Interpreter {
   run(code: string, timeLimitMs: number): InterpreterRun;
 }
 
