@@ -1,6 +1,7 @@
 import type { ToolCall } from '@tapo/core';
 import type { TextSegment } from '@tapo/rollout';
 import colors from 'picocolors';
+import { printable } from './view/visible-text.js';
 
 /** What is needed to show a rollout. */
 export interface TracedRollout {
@@ -42,13 +43,5 @@ export function renderTrace(rollout: TracedRollout): string {
 function colorBlocks(text: string): string {
   return text.replaceAll(/<([a-z][\w.-]*)>[^]*?(?:<\/\1>|$)/gi, (block, tag: string) =>
     (tagColors[tag.toLowerCase()] ?? colors.cyan)(block),
-  );
-}
-
-/** Model output is hostile text: control characters, escapes and reordering marks are shown, never sent to the terminal. */
-export function printable(text: string): string {
-  return text.replaceAll(
-    /(?![\n\t])[\p{Cc}\p{Cf}]/gu,
-    (character) => `\\u{${(character.codePointAt(0) as number).toString(16)}}`,
   );
 }

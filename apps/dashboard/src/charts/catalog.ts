@@ -29,7 +29,9 @@ export const catalog: readonly ChartSection[] = [
       { title: 'Accuracy by source', keys: ['accuracyBySource.*'], ...share },
       { title: 'Right format', keys: ['formatRate'], ...share },
       { title: 'Spread of rewards', keys: ['rewardStd', 'rewardMin', 'rewardMax'], note: 'deviation, least, greatest' },
-      { title: 'Evaluation', keys: ['evaluation.*'], note: 'held-out problems' },
+      { title: 'Held-out accuracy', keys: ['evaluation.accuracy', 'evaluation.formatRate'], ...share, note: 'greedy' },
+      { title: 'Held-out accuracy by source', keys: ['evaluationBySource.*'], ...share, note: 'greedy' },
+      { title: 'Held-out calls per problem', keys: ['evaluation.callsPerProblem'], note: 'greedy' },
     ],
   },
   {
@@ -87,7 +89,7 @@ export const catalog: readonly ChartSection[] = [
   {
     title: 'Signs of reward hacking',
     charts: [
-      { title: 'Forged responses', keys: ['watch.forgedResponses'], note: 'rollouts' },
+      { title: 'Forged responses', keys: ['watch.forgedResponses'], note: 'per rollout' },
       { title: 'Several or stuffed answers', keys: ['watch.severalAnswers', 'watch.stuffedAnswers'] },
       { title: 'Repeated or unused calls', keys: ['watch.repeatedCalls', 'watch.unusedCalls'] },
     ],

@@ -22,7 +22,7 @@ function answered(from: Record<string, unknown>, path: string): unknown {
   const [name = '', query = ''] = path.split('?');
   const find = /^(runs\/[^/]+)\/find$/.exec(name);
   if (find) return findInAnswers(from, find[1] as string, new URLSearchParams(query));
-  const value = from[name.endsWith('/metrics') ? name : path];
+  const value = from[/\/(metrics|evaluations)$/.test(name) ? name : path];
   if (value === undefined) throw new Error('This was left out of the exported page.');
   return value;
 }

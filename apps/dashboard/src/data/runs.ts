@@ -1,6 +1,8 @@
 import { signal } from '@preact/signals';
 import type { Signal } from '@preact/signals';
 import type { MetricsLine, MetricsPage, RunSummary, ViewEvent } from '@tapo/trainer/view';
+import { evaluationMetrics } from './evaluations.js';
+import type { EvaluationLine } from './evaluations.js';
 import { isExported, request, runPath } from './requests.js';
 
 /** Lines of a run's metrics.jsonl, ascending by step. */
@@ -10,9 +12,15 @@ export interface RunMetrics {
 
 interface FollowedMetrics {
   value: Signal<RunMetrics | undefined>;
+  metrics: FollowedFile;
+  evaluations: FollowedFile;
+  loading: Promise<void> | undefined;
+}
+
+interface FollowedFile {
+  lines: Map<number, MetricsLine>;
   next: number;
   generation: number;
-  loading: Promise<void> | undefined;
 }
 
 /** Every run on show; undefined until the first answer. */
@@ -25,7 +33,7 @@ const followed = new Map<string, FollowedMetrics>();
 export function metricsOf(id: string): Signal<RunMetrics | undefined> {
   let entry = followed.get(id);
   if (!entry) {
-    entry = { value: signal(undefined), next: 0, generation: -1, loading: undefined };
+    entry = { value: signal(undefined), metrics: newFile(), evaluations: newFile(), loading: undefined };
     followed.set(id, entry);
     void loadMetrics(id, entry);
   }
@@ -49,6 +57,8 @@ export function startLoading(): void {
   events.addEventListener('error', () => (connection.value = 'lost'));
   events.addEventListener('message', ({ data }: MessageEvent<string>) => applyEvent(JSON.parse(data) as ViewEvent));
 }
+
+const newFile = (): FollowedFile => ({ lines: new Map(), next: 0, generation: -1 });
 
 async function loadRuns(): Promise<void> {
   try {
@@ -82,17 +92,28 @@ async function loadMetrics(id: string, entry: FollowedMetrics): Promise<void> {
 }
 
 async function fetchMetrics(id: string, entry: FollowedMetrics): Promise<void> {
-  const query = `from=${entry.next}&generation=${entry.generation}`;
-  const { text, next, generation } = await request<MetricsPage>(`${runPath(id)}/metrics?${query}`);
-  const added = parseLines(text);
-  const restarted = generation !== entry.generation;
-  if (!restarted && added.length === 0 && entry.value.value) return;
-  const before = restarted ? [] : (entry.value.value?.lines ?? []);
-  entry.next = next;
-  entry.generation = generation;
+  const steps = await readOn(`${runPath(id)}/metrics`, entry.metrics);
+  const evaluations = await readOn(`${runPath(id)}/evaluations`, entry.evaluations);
+  if (entry.value.value && !steps && !evaluations) return;
+  const lines = new Map(entry.metrics.lines);
+  for (const [step, line] of entry.evaluations.lines) {
+    lines.set(step, { ...(lines.get(step) ?? { step }), ...evaluationMetrics(line as unknown as EvaluationLine) });
+  }
+  entry.value.value = { lines: [...lines.values()].toSorted((a, b) => a.step - b.step) };
+}
+
+/** Reads what was added to a file since the last time. @returns whether there was anything */
+async function readOn(path: string, file: FollowedFile): Promise<boolean> {
+  const { text, next, generation } = await request<MetricsPage>(
+    `${path}?from=${file.next}&generation=${file.generation}`,
+  );
+  const restarted = generation !== file.generation;
+  if (restarted) file.lines.clear();
+  file.next = next;
+  file.generation = generation;
   // of a step that was done twice the second counts
-  const bySteps = new Map([...before, ...added].map((line) => [line.step, line]));
-  entry.value.value = { lines: [...bySteps.values()].toSorted((a, b) => a.step - b.step) };
+  for (const line of parseLines(text)) file.lines.set(line.step, line);
+  return restarted || text !== '';
 }
 
 function parseLines(text: string): MetricsLine[] {

@@ -27,20 +27,22 @@ export function readableBlocks({ segments, turns }: Pick<TrajectoryDetail, 'segm
 }
 
 function observationBlocks(text: string, turn: TrajectoryDetail['turns'][number] | undefined): Block[] {
-  const inner = /^\s*<response>(.*)<\/response>\s*$/s.exec(text)?.[1] ?? text;
-  if (turn?.corrected) return [{ kind: 'correction', name: 'correction', text: inner.trim() }];
-  const calls = turn?.calls ?? [];
-  const parts =
-    calls.length > 1 ? [...text.matchAll(/<response>(.*?)<\/response>/gs)].map((match) => match[1]) : [inner];
-  if (calls.length === 0 || parts.length !== calls.length)
-    return [{ kind: 'response', name: 'response', text: inner.trim() }];
-  return calls.map(({ tool, status, durationMs }, i) => ({
-    kind: 'response',
-    name: tool,
-    text: (parts[i] ?? '').trim(),
-    status,
-    durationMs,
-  }));
+  const [call] = turn?.calls ?? [];
+  if (turn && call) {
+    return turn.calls.map(({ tool, observation, status, durationMs }) => ({
+      kind: 'response',
+      name: tool,
+      text: observation.trim(),
+      status,
+      durationMs,
+    }));
+  }
+  const inner = (/^\s*<response>(.*)<\/response>\s*$/s.exec(text)?.[1] ?? text).trim();
+  return [
+    turn?.corrected
+      ? { kind: 'correction', name: 'correction', text: inner }
+      : { kind: 'response', name: 'response', text: inner },
+  ];
 }
 
 /** `called` says whether this turn ended in calls: then its last block is one, whatever its tag. */
@@ -73,5 +75,5 @@ function plain(text: string): Block {
 function kindOf(tag: string, isCall: boolean): Block['kind'] | undefined {
   if (tag === 'think' || tag === 'answer') return tag;
   if (tag === 'response') return 'forged';
-  return isCall || tag === 'search' || tag === 'code' ? 'call' : undefined;
+  return isCall || ['search', 'code', 'tool_call'].includes(tag) ? 'call' : undefined;
 }

@@ -5,7 +5,7 @@ import type { WorldSplit } from '@tapo/data/world';
 import colors from 'picocolors';
 import type { Command, CommandInput } from '../cli/command.js';
 import { integerOption, textOption, UsageError } from '../cli/command.js';
-import { printable } from '../trace.js';
+import { printable } from '../view/visible-text.js';
 
 export const dataCommand: Omit<Command, 'summary'> = {
   positionals: {

@@ -2,7 +2,7 @@ import { callTool } from '@tapo/tools';
 import type { Command } from '../cli/command.js';
 import { integerOption, textOption, UsageError } from '../cli/command.js';
 import { openTools, toolNames } from '../toolbox.js';
-import { printable } from '../trace.js';
+import { printable } from '../view/visible-text.js';
 
 export const toolCommand: Omit<Command, 'summary'> = {
   positionals: {

@@ -40,6 +40,7 @@ export async function exportPage(
   for (const { id } of runs) {
     const run = `runs/${encodeURIComponent(id)}`;
     await put(`${run}/metrics`);
+    await put(`${run}/evaluations`);
     const all = ((await answer(list, `${run}/steps`, new URLSearchParams())) as { steps: number[] }).steps;
     const chosen = spread(all, steps);
     left += all.length - chosen.length;

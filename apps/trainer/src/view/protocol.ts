@@ -33,7 +33,7 @@ export interface MetricsLine {
   [key: string]: number | null | Record<string, number | null>;
 }
 
-/** `GET api/runs/ID/metrics?from=BYTES&generation=N` */
+/** `GET api/runs/ID/metrics?from=BYTES&generation=N`; the same with `evaluations` */
 export interface MetricsPage {
   /** whole lines, as they are in the file */
   text: string;

@@ -14,14 +14,15 @@ export async function answer(runs: RunList, path: string, query: URLSearchParams
   if (id === undefined) return runSummaries(runs);
   const run = runs.get(id);
   if (run === undefined) return undefined;
-  const { metrics, trajectories } = run;
+  const { trajectories } = run;
 
   switch (part) {
     case undefined:
       return run.summary();
     case 'metrics':
-      await metrics.refresh();
-      return metrics.page(Number(query.get('from') ?? 0), Number(query.get('generation') ?? -1));
+    case 'evaluations':
+      await run[part].refresh();
+      return run[part].page(Number(query.get('from') ?? 0), Number(query.get('generation') ?? -1));
     case 'find': {
       const before = /^(\d+):(\d+)$/.exec(query.get('from') ?? '');
       return trajectories.find(parseFilter(query), {

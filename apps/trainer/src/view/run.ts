@@ -14,6 +14,8 @@ export interface ViewedRun {
   readonly id: string;
   readonly path: string;
   readonly metrics: MetricsFile;
+  /** evaluations on held-out problems during training */
+  readonly evaluations: MetricsFile;
   readonly trajectories: TrajectoryStore;
   summary(): Promise<RunSummary>;
   config(): Promise<Record<string, unknown> | null>;
@@ -26,6 +28,7 @@ const silenceMs = 90_000;
 
 export function openRun(path: string, id: string): ViewedRun {
   const metrics = followMetrics(join(path, 'metrics.jsonl'));
+  const evaluations = followMetrics(join(path, 'evaluations.jsonl'));
   let tokenizer: Promise<TokenBytes | undefined> | undefined;
 
   const readObject = async (name: string): Promise<Record<string, unknown> | null> => {
@@ -54,6 +57,7 @@ export function openRun(path: string, id: string): ViewedRun {
     id,
     path,
     metrics,
+    evaluations,
     config,
     trajectories: openTrajectories(path),
     async tokenBytes() {
