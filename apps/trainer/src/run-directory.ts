@@ -9,7 +9,7 @@ export interface RunDirectory {
   writeJson(name: string, value: unknown): Promise<void>;
   writeText(name: string, text: string): Promise<void>;
   /** adds a line to `metrics.jsonl` (every step) or `evaluations.jsonl` */
-  appendLine(name: 'metrics' | 'evaluations', line: { step: number }): Promise<void>;
+  appendLine(name: 'metrics' | 'evaluations', line: { step: number; [key: string]: unknown }): Promise<void>;
   /** one line each in `trajectories/step-N.jsonl` */
   writeTrajectories(step: number, records: readonly object[]): Promise<void>;
   /**

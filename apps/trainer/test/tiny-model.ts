@@ -12,7 +12,7 @@ import { join } from 'node:path';
 const tags = ['think', 'search', 'code', 'response', 'answer'].flatMap((tag) => [`<${tag}>`, `</${tag}>`]);
 
 /** A directory with a random Qwen2 model of a few thousand parameters; its vocabulary has 110 tokens. */
-export async function writeTinyModel({ vocabSize = 110 }: { vocabSize?: number } = {}): Promise<string> {
+export async function writeTinyModel({ vocabSize = 110, embeddingStd = 0.5 } = {}): Promise<string> {
   const directory = join(await mkdtemp(join(tmpdir(), 'tapo-model-')), 'model');
   const config = parseModelConfig({
     model_type: 'qwen2',
@@ -25,8 +25,8 @@ export async function writeTinyModel({ vocabSize = 110 }: { vocabSize?: number }
     max_position_embeddings: 256,
     tie_word_embeddings: true,
   });
-  // a wide embedding makes a random policy that prefers some tokens
-  const parameters = initializeParameters(config, { seed: 1, embeddingStd: 0.5 });
+  // a wide embedding makes a random policy that prefers some tokens, and repeats itself
+  const parameters = initializeParameters(config, { seed: 1, embeddingStd });
   await saveModelDirectory(directory, { config, parameters });
   await writeTokenizerFiles(directory, characterTokenizer({ tags }));
   return directory;

@@ -1,0 +1,111 @@
+import { readFile, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { characterTokenizer, createTokenizer, loadModelDirectory } from '@tapo/policy';
+import { describe, expect, it, vi } from 'vitest';
+import { main } from '../src/cli/main.js';
+import { resolveSftConfig, scheduledLearningRate } from '../src/sft/config.js';
+import { openExamples } from '../src/sft/examples.js';
+
+const init = {
+  config: {
+    model_type: 'qwen2',
+    hidden_size: 16,
+    intermediate_size: 16,
+    num_hidden_layers: 1,
+    num_attention_heads: 2,
+    num_key_value_heads: 2,
+    max_position_embeddings: 256,
+    tie_word_embeddings: true,
+  },
+};
+const folder = () => mkdtemp(join(tmpdir(), 'tapo-sft-'));
+const tokenizer = createTokenizer(characterTokenizer({ tags: ['<answer>', '</answer>'] }));
+
+async function examplesOf(lines: object[], data: object = {}) {
+  const source = join(await folder(), 'traces.jsonl');
+  await writeFile(source, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  const config = resolveSftConfig({ init, out: 'x', data: { source, ...data } });
+  return { source, examples: openExamples(config, tokenizer) };
+}
+
+it('learning rate: warm-up, constant, linear decay to the final share', () => {
+  const config = resolveSftConfig({
+    init,
+    out: 'x',
+    steps: 100,
+    optimizer: { learningRate: 1, warmupSteps: 10, decayFrom: 0.5, finalShare: 0.1 },
+  });
+  const rate = (step: number) => scheduledLearningRate(config, step);
+  expect([rate(1), rate(5), rate(10), rate(51)]).toEqual([0.1, 0.5, 1, 1]);
+  // step 76: progress 0.75, half of the decay is done: 0.1 + 0.9 · 0.25 / 0.5 = 0.55
+  expect(rate(76)).toBeCloseTo(0.55, 12);
+});
+
+describe('examples from a file', () => {
+  const segments = [
+    { text: '1+1?', sampled: false },
+    { text: '<answer>2</answer>', sampled: true },
+  ];
+
+  it('each segment is tokenised on its own; only what the policy wrote is learned', async () => {
+    const { examples } = await examplesOf([{ segments, weight: 2 }]);
+    const { tokens, lossMask, weight } = (await examples)(0);
+    // prettier-ignore
+    expect([tokenizer.decode(tokens), lossMask, weight]).toEqual(['1+1?<answer>2</answer>', [0, 0, 0, 0, 1, 1, 1], 2]);
+  });
+
+  it('every example once per epoch, in another order each time, the same for the same seed', async () => {
+    const lines = Array.from('abcdefgh', (text) => ({ segments: [{ text, sampled: true }] }));
+    const draw = async () => {
+      const next = await (await examplesOf(lines)).examples;
+      return Array.from({ length: 16 }, () => tokenizer.decode(next(0).tokens)).join('');
+    };
+    const drawn = await draw();
+    const [first, second] = [drawn.slice(0, 8), drawn.slice(8)];
+    expect([...first].toSorted().join('')).toBe('abcdefgh');
+    expect([...second].toSorted().join('')).toBe('abcdefgh');
+    expect(second).not.toBe(first);
+    expect(await draw()).toBe(drawn);
+  });
+
+  it.each([
+    [[{ segments: [] }], {}, ':1: segments must be non-empty'],
+    [
+      [{ segments }, { segments: [{ text: 1, sampled: true }] }],
+      {},
+      ':2: segments[0].text must be a string (was a number)',
+    ],
+    [[{ segments }], { maxTokens: 6 }, ':1: the example has 7 tokens, data.maxTokens is 6'],
+    [[], {}, 'has no examples'],
+  ])('a bad file: %#', async (lines, data, message) => {
+    const { source, examples } = await examplesOf(lines, data);
+    await expect(examples).rejects.toThrow(`${source}${message.startsWith(':') ? '' : ' '}${message}`);
+  });
+});
+
+it('tapo sft learns, and writes a model directory with the record of how', async () => {
+  const log = vi.spyOn(console, 'log').mockImplementation(() => {});
+  const directory = await folder();
+  const config = join(directory, 'sft.json');
+  const out = join(directory, 'model');
+  await writeFile(config, JSON.stringify({ steps: 30, rowsPerStep: 8, init, out, optimizer: { learningRate: 0.01 } }));
+  expect(await main(['sft', '-c', config, '--seed', '3'])).toBe(0);
+  log.mockRestore();
+
+  const record = JSON.parse(await readFile(join(out, 'training.json'), 'utf8')) as {
+    command: string;
+    config: object;
+    losses: [number, number][];
+  };
+  expect(record.command).toBe(`tapo sft -c ${config} --seed 3`);
+  expect(record.config).toMatchObject({ seed: 3, steps: 30 });
+  // a uniform guess among 110 tokens costs ln 110 = 4.7 nats; knowing which are frequent is worth half a nat at once
+  expect(record.losses.at(-1)?.[1]).toBeLessThan((record.losses[0]?.[1] ?? 0) - 0.5);
+  expect((await loadModelDirectory(out)).config.hiddenSize).toBe(16);
+}, 60_000);
+
+it('needs either a model or an init', () => {
+  expect(() => resolveSftConfig({ out: 'x' })).toThrow('give either model (a directory) or init');
+  expect(() => resolveSftConfig({ out: 'x', init, model: 'y' })).toThrow('give either model (a directory) or init');
+});
