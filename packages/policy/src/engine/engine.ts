@@ -41,6 +41,9 @@ export async function createEngine(setup: EngineSetup): Promise<Engine> {
     return result;
   };
 
+  const weights = Object.values(store.trained).map(({ data }) => data);
+  const gradients = Object.values(store.entries).map(({ gradient }) => gradient);
+
   return {
     sample: (request, signal) => sampler.sample(request, signal),
     release: async (sequenceId) => sampler.release(sequenceId),
@@ -67,6 +70,42 @@ export async function createEngine(setup: EngineSetup): Promise<Engine> {
       evictions: sampler.evictions,
       step: store.step,
     }),
-    close: async () => undefined,
+    takeGradients: () =>
+      inOrder(() => {
+        const flat = flatten(gradients);
+        for (const gradient of gradients) gradient.fill(0);
+        return flat;
+      }),
+    addGradients: (flat) =>
+      inOrder(() =>
+        forEachPart(gradients, flat, (gradient, part) => {
+          for (let i = 0; i < part.length; i++) gradient[i] = (gradient[i] as number) + (part[i] as number);
+        }),
+      ),
+    trainedWeights: () => inOrder(() => flatten(weights)),
+    setTrainedWeights: (flat) =>
+      inOrder(() => {
+        sampler.dropCaches();
+        forEachPart(weights, flat, (weight, part) => weight.set(part));
+      }),
   };
+}
+
+function flatten(arrays: readonly Float32Array[]): Float32Array {
+  const flat = new Float32Array(arrays.reduce((total, { length }) => total + length, 0));
+  forEachPart(arrays, flat, (array, part) => part.set(array));
+  return flat;
+}
+
+/** Calls `action` with each array and its part of `flat`. */
+function forEachPart(
+  arrays: readonly Float32Array[],
+  flat: Float32Array,
+  action: (array: Float32Array, part: Float32Array) => void,
+): void {
+  let start = 0;
+  for (const array of arrays) {
+    action(array, flat.subarray(start, start + array.length));
+    start += array.length;
+  }
 }

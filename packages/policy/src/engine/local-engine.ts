@@ -1,4 +1,4 @@
-/** The local engine: a model that samples and learns on this machine, in a worker thread. */
+/** The local engine: a model that samples and learns on this machine, off the caller's thread. */
 import { availableParallelism } from 'node:os';
 
 import type { LoraAdapter } from '../adapter-files.js';
@@ -10,7 +10,7 @@ import { chooseBackend, type BackendChoice, type BackendName } from './backend.j
 import { memoryBudget, type MemoryBudget } from './memory-budget.js';
 import type { EngineStatistics } from './protocol.js';
 import type { EngineTokenizer, LocalLearner, LocalPolicy } from './types.js';
-import { startWorker } from './worker-client.js';
+import { startWorkerGroup } from './worker-group.js';
 
 export interface LocalEngineOptions<T extends EngineTokenizer = EngineTokenizer> {
   config: ModelConfig;
@@ -20,7 +20,10 @@ export interface LocalEngineOptions<T extends EngineTokenizer = EngineTokenizer>
   /** train low-rank adapters over frozen weights: their shape, or existing ones (`loadAdapterDirectory`) */
   lora?: LoraConfig | LoraAdapter;
   backend?: 'auto' | BackendName;
-  /** threads of one matrix operation */
+  /**
+   * Cores to use. Small models get as many workers of one thread each, large ones one worker with as many threads.
+   * Default: all, at most 8. Two runs are the same to the bit if this is.
+   */
   threads?: number;
   /** padded positions of a micro-batch: bounds the memory of `logprobs` and `forwardBackward`. Default: from the model's size */
   microBatchTokens?: number;
@@ -36,7 +39,10 @@ export interface LocalEngineOptions<T extends EngineTokenizer = EngineTokenizer>
 }
 
 export interface LocalEngineInfo extends BackendChoice {
+  /** cores in use */
   threads: number;
+  /** worker threads that share the work; the model is in each */
+  workers: number;
   /** scalars of the model */
   parameters: number;
   /** scalars that are trained */
@@ -82,26 +88,26 @@ export async function createLocalEngine<T extends EngineTokenizer>({
     throw new Error(`maxRows is ${maxRows}, wanted at least 4: a row's bits depend on its company below 2`);
   const adapter = lora && ('rank' in lora ? { config: lora, parameters: initializeLora(config, lora) } : lora);
   const choice = await chooseBackend({ backend });
-  const worker = await startWorker({
+  const workers = choice.backend === 'compiled' && parameterCount(config) < SMALL_MODEL_PARAMETERS ? threads : 1;
+  const setup = {
     config,
     parameters,
     ...(adapter && { adapter }),
     backend: choice.backend,
-    threads,
+    threads: threads / workers,
     microBatchTokens,
     maxCacheBytes,
     maxRows,
     compiledShapes,
     eosTokenIds: tokenizer.eosTokenIds,
-  });
-  const close = () => worker.close();
-  let pieces: Promise<void> | undefined;
+  };
+  const group = await startWorkerGroup(setup, workers);
+  const { close } = group;
+  let pieces: Promise<unknown> | undefined;
   /** The worker's copy of the token bytes; sent before the first request that has stop strings. */
   const sendPieces = () => {
     const bytes = (token: number) => Buffer.from(tokenizer.tokenBytes(token)).toString('latin1');
-    return (pieces ??= worker.call('setPieces', [
-      Array.from({ length: config.vocabSize }, (_, token) => bytes(token)),
-    ]));
+    return (pieces ??= group.setPieces(Array.from({ length: config.vocabSize }, (_, token) => bytes(token))));
   };
 
   return {
@@ -109,6 +115,7 @@ export async function createLocalEngine<T extends EngineTokenizer>({
     info: {
       ...choice,
       threads,
+      workers,
       parameters: parameterCount(config),
       trainedParameters: countOf(adapter?.parameters ?? parameters),
     },
@@ -116,25 +123,28 @@ export async function createLocalEngine<T extends EngineTokenizer>({
       tokenizer,
       async sample(request, { signal } = {}) {
         if (request.stop.length > 0) await sendPieces();
-        return worker.call('sample', [request], { signal });
+        return group.sample(request, signal);
       },
-      release: (sequenceId) => worker.call('release', [sequenceId]),
+      release: group.release,
     },
     learner: {
-      logprobs: (batch) => worker.call('logprobs', [batch]),
-      forwardBackward: (batch, loss) => worker.call('forwardBackward', [batch, loss]),
-      optimizerStep: (options) => worker.call('optimizerStep', [options]),
-      save: (directory) => worker.call('save', [directory]),
-      load: (directory) => worker.call('load', [directory]),
-      syncSampler: () => worker.call('syncSampler', []),
+      logprobs: group.logprobs,
+      forwardBackward: group.forwardBackward,
+      optimizerStep: group.optimizerStep,
+      save: group.save,
+      load: group.load,
+      syncSampler: group.syncSampler,
       close,
     },
-    parameters: () => worker.call('parameters', []),
-    gradients: () => worker.call('gradients', []),
-    statistics: () => worker.call('statistics', []),
+    parameters: group.parameters,
+    gradients: group.gradients,
+    statistics: group.statistics,
     close,
   };
 }
+
+/** Below this, operations are too small to be shared between threads with profit. */
+const SMALL_MODEL_PARAMETERS = 4e6;
 
 function withoutUndefined<T extends object>(options: T): Partial<T> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;

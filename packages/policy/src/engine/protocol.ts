@@ -38,7 +38,12 @@ export interface EngineMethods {
   parameters(): Promise<HostParameters>;
   gradients(): Promise<HostParameters>;
   statistics(): Promise<EngineStatistics>;
-  close(): Promise<void>;
+  /** the accumulated gradient of all trained parameters, one after the other; the accumulator is zeroed */
+  takeGradients(): Promise<Float32Array>;
+  addGradients(gradients: Float32Array): Promise<void>;
+  /** all trained parameters, one after the other */
+  trainedWeights(): Promise<Float32Array>;
+  setTrainedWeights(weights: Float32Array): Promise<void>;
 }
 
 export interface EngineStatistics {

@@ -2,7 +2,7 @@
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 
 import { createEngine, type Engine } from './engine.js';
-import { READY_ID, type EngineReply, type EngineRequest, type EngineSetup } from './protocol.js';
+import { READY_ID, type EngineMethod, type EngineReply, type EngineRequest, type EngineSetup } from './protocol.js';
 
 const port = parentPort as MessagePort;
 const running = new Map<number, AbortController>();
@@ -27,7 +27,8 @@ async function answer(request: Exclude<EngineRequest, { method: 'abort' }>): Pro
     const target = await engine;
     const value =
       method === 'sample' ? await target.sample(...request.parameters, controller.signal) : await call(target, request);
-    reply({ id, value });
+    // Results that nobody else holds change hands instead of being copied.
+    reply({ id, value }, fresh.has(method) ? buffersOf(value) : []);
   } catch (error) {
     reply({ id, error: plain(error as Error) });
   } finally {
@@ -43,8 +44,15 @@ function call(
   return (target[method] as (...all: unknown[]) => Promise<unknown>)(...parameters);
 }
 
-function reply(message: EngineReply): void {
-  port.postMessage(message);
+const fresh = new Set<EngineMethod>(['logprobs', 'forwardBackward', 'takeGradients', 'trainedWeights']);
+
+function buffersOf(value: unknown): ArrayBuffer[] {
+  if (value instanceof Float32Array) return [value.buffer as ArrayBuffer];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(buffersOf) : [];
+}
+
+function reply(message: EngineReply, transfer: ArrayBuffer[] = []): void {
+  port.postMessage(message, transfer);
 }
 
 function plain({ name, message, stack }: Error) {

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -125,6 +128,71 @@ describe('an engine in its worker', () => {
     const two = await start({ parameters: await one.parameters() });
     expect(await two.policy.sample(request('new', '', { tokens: [...prompt, 15] }))).toEqual(continued);
     await Promise.all([one.close(), two.close()]);
+  });
+});
+
+describe('two workers', { timeout: 60_000 }, () => {
+  const rows = 7;
+  const size = rows * 20;
+  const inputs = Int32Array.from({ length: size }, (_, i) => 10 + ((i * 7) % 80));
+  const batch = {
+    rows,
+    length: 20,
+    lengths: Int32Array.of(20, 3, 11, 20, 8, 1, 15),
+    inputs,
+    targets: inputs.map((id) => id + 1),
+    lossMask: new Float32Array(size).fill(1),
+    weights: new Float32Array(size).fill(1 / size),
+  };
+
+  /** Two steps, then samples of several prompts. */
+  async function run(engine: LocalEngine) {
+    const first = await engine.learner.forwardBackward(batch, { name: 'cross-entropy' });
+    const gradient = await engine.gradients();
+    const norms = [await engine.learner.optimizerStep({ learningRate: 1e-3 })];
+    await engine.learner.forwardBackward(batch, { name: 'cross-entropy' });
+    norms.push(await engine.learner.optimizerStep({ learningRate: 1e-3 }));
+    const { logprobs } = await engine.learner.logprobs(batch);
+    const samples = await Promise.all(
+      Array.from({ length: 9 }, (_, i) => engine.policy.sample(request(`s${i}`, `prompt ${i >> 1}`, { seed: i }))),
+    );
+    return { first, gradient, norms, logprobs, samples };
+  }
+
+  it('sample what one samples, to the bit, and learn what one learns, to 1e-5', async () => {
+    const [one, two] = await Promise.all([start(), start({ threads: 2 })]);
+    expect([one.info.workers, two.info.workers]).toEqual([1, 2]);
+    const weights = { parameters: await one.parameters() };
+    const [expected, result] = [await run(one), await run(two)];
+    expect(result.first.loss).toBeCloseTo(expected.first.loss, 5);
+    for (const [name, { data }] of Object.entries(expected.gradient)) {
+      const other = result.gradient[name]!.data;
+      const distance = Math.hypot(...data.map((value, i) => value - (other[i] as number)));
+      expect(distance).toBeLessThan(1e-5 * Math.hypot(...data));
+    }
+    // Each position's own result does not depend on which worker computed it.
+    result.first.logprobs.forEach((value, i) => expect(value).toBeCloseTo(expected.first.logprobs[i] as number, 5));
+    const again = await start({ threads: 2, ...weights });
+    expect(await run(again)).toEqual(result);
+    // The same weights in one worker: the same samples to the bit.
+    const single = await start({ parameters: await two.parameters() });
+    const samples = Array.from({ length: 9 }, (_, i) =>
+      single.policy.sample(request(`s${i}`, `prompt ${i >> 1}`, { seed: i })),
+    );
+    expect(await Promise.all(samples)).toEqual(result.samples);
+    await Promise.all([one, two, again, single].map((engine) => engine.close()));
+  });
+
+  it('go on from a checkpoint to the bit', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'tapo-workers-'));
+    const [through, resumed] = await Promise.all([start({ threads: 2 }), start({ threads: 2 })]);
+    await run(through);
+    await through.learner.save(join(directory, 'state'));
+    const expected = await run(through);
+    await resumed.learner.forwardBackward(batch, { name: 'cross-entropy' }); // a gradient that loading must drop, everywhere
+    await resumed.learner.load(join(directory, 'state'));
+    expect(await run(resumed)).toEqual(expected);
+    await Promise.all([through.close(), resumed.close(), rm(directory, { recursive: true })]);
   });
 });
 
