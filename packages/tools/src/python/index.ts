@@ -108,14 +108,21 @@ export function createPython({
   });
   const observation = { printExample: '`print(x)`', timeLimitMs, memoryLimitBytes, maxOutputLength };
   const calls = new Map<string, number>();
+  /** rollouts that cost a worker */
+  const suspects = new Set<string>();
 
   function countCall(rolloutId: string): number {
     const count = (calls.get(rolloutId) ?? 0) + 1;
     calls.delete(rolloutId);
     calls.set(rolloutId, count);
     const [oldest] = calls.keys();
-    if (calls.size > MAX_TRACKED_ROLLOUTS && oldest !== undefined) calls.delete(oldest);
+    if (calls.size > MAX_TRACKED_ROLLOUTS && oldest !== undefined) forget(oldest);
     return count;
+  }
+
+  function forget(rolloutId: string): void {
+    calls.delete(rolloutId);
+    suspects.delete(rolloutId);
   }
 
   return {
@@ -140,12 +147,17 @@ export function createPython({
               .digest('hex')
           : randomBytes(32).toString('hex'),
       };
-      const reply = await pool.use((worker) => runWithin(worker, request, timeLimitMs + KILL_GRACE_MS, signal), signal);
+      const use = async (worker: PythonWorker) => {
+        const reply = await runWithin(worker, request, timeLimitMs + KILL_GRACE_MS, signal);
+        if (!worker.alive) suspects.add(rolloutId);
+        return reply;
+      };
+      const reply = await pool.use(use, { signal, suspect: suspects.has(rolloutId) });
       const { stdout, value, error } = reply;
       const outcome = reply.outcome as CodeOutcome;
       return codeObservation({ outcome, stdout, value: value ?? undefined, error: error ?? undefined }, observation);
     },
-    endRollout: (rolloutId) => void calls.delete(rolloutId),
+    endRollout: forget,
     close: () => pool.close(),
   };
 }

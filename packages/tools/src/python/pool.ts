@@ -15,12 +15,18 @@ export interface PoolOptions<Worker extends PoolWorker> {
   start: (signal: AbortSignal) => Promise<Worker>;
 }
 
+export interface UseOptions {
+  signal?: AbortSignal;
+  /** has cost a worker before: goes after all others and leaves one worker and one turn to them, so that they need not wait for a new one */
+  suspect?: boolean;
+}
+
 export interface Pool<Worker extends PoolWorker> {
   /**
    * Waits for a turn and a worker, lends the worker to `use`. A worker that died or was killed meanwhile is replaced.
    * @throws the signal's reason while waiting; an Error when no worker can be started, or the pool is closed
    */
-  use<Result>(use: (worker: Worker) => Promise<Result>, signal?: AbortSignal): Promise<Result>;
+  use<Result>(use: (worker: Worker) => Promise<Result>, options?: UseOptions): Promise<Result>;
   /** workers started so far, ready now and being started */
   readonly stats: { started: number; idle: number; starting: number; busy: number };
   close(): Promise<void>;
@@ -32,7 +38,8 @@ const MAX_FAILED_STARTS = 3;
 export function createPool<Worker extends PoolWorker>({ size, spares, start }: PoolOptions<Worker>): Pool<Worker> {
   const idle: Worker[] = [];
   const all = new Set<Worker>();
-  const waiting: { take: (worker: Worker) => void; fail: (error: Error) => void }[] = [];
+  const waiting: { suspect: boolean; take: (worker: Worker) => void; fail: (error: Error) => void }[] = [];
+  let busySuspects = 0;
   const ends = new Set<Promise<unknown>>();
   let [started, starting, busy, failures] = [0, 0, 0, 0];
   const closing = new AbortController();
@@ -74,14 +81,21 @@ export function createPool<Worker extends PoolWorker>({ size, spares, start }: P
     else if (all.size === 0) for (const { fail } of waiting.splice(0)) fail(error);
   }
   function serve(): void {
-    while (busy < size && idle.length > 0 && waiting.length > 0) {
+    while (busy < size && idle.length > 0) {
+      let next = waiting.findIndex(({ suspect }) => !suspect);
+      const spared = size + spares === 1 || (idle.length > 1 && busySuspects < Math.max(1, size - 1));
+      if (next < 0 && spared) next = 0;
+      const [entry] = next < 0 ? [] : waiting.splice(next, 1);
+      if (!entry) return;
       busy += 1;
+      if (entry.suspect) busySuspects += 1;
       // the one used last has its code compiled and its pages in the cache
-      waiting.shift()!.take(idle.pop()!);
+      entry.take(idle.pop()!);
     }
   }
-  function release(worker: Worker): void {
+  function release(worker: Worker, suspect: boolean): void {
     busy -= 1;
+    if (suspect) busySuspects -= 1;
     if (worker.alive) idle.push(worker);
     else retire(worker);
     serve();
@@ -89,11 +103,11 @@ export function createPool<Worker extends PoolWorker>({ size, spares, start }: P
 
   fill();
   return {
-    async use(use, signal) {
+    async use(use, { signal, suspect = false } = {}) {
       signal?.throwIfAborted();
       if (closing.signal.aborted) throw new Error('the pool is closed');
       const worker = await new Promise<Worker>((resolve, reject) => {
-        const entry = { take, fail };
+        const entry = { suspect, take, fail };
         const onAbort = () => {
           waiting.splice(waiting.indexOf(entry), 1);
           reject(signal?.reason as Error);
@@ -115,7 +129,7 @@ export function createPool<Worker extends PoolWorker>({ size, spares, start }: P
       try {
         return await use(worker);
       } finally {
-        release(worker);
+        release(worker, suspect);
       }
     },
     get stats() {

@@ -66,6 +66,7 @@ export async function startWorker(
     },
     kill() {
       alive = false;
+      child.ref(); // whoever waits for the end must see it
       child.kill('SIGKILL');
     },
     exited: exited.then(() => undefined),

@@ -109,6 +109,32 @@ describe('createPool', () => {
     await pool.close();
   });
 
+  it('leaves one worker and one turn to others when a suspect asks', async () => {
+    const pool = createPool({ size: 2, spares: 0, start: async () => fakeWorker() });
+    await settled();
+    const log: string[] = [];
+    const busy = (name: string, suspect: boolean) =>
+      pool.use(
+        async () => {
+          log.push(`${name} begins`);
+          await settled();
+          log.push(`${name} ends`);
+        },
+        { suspect },
+      );
+    // two workers: the suspects go one at a time, the ordinary call, which came last, goes beside the first
+    await Promise.all([busy('suspect', true), busy('another suspect', true), busy('ordinary', false)]);
+    expect(log).toEqual([
+      'suspect begins',
+      'ordinary begins',
+      'suspect ends',
+      'ordinary ends',
+      'another suspect begins',
+      'another suspect ends',
+    ]);
+    await pool.close();
+  });
+
   it('tells why no worker could be started, and tries again at the next call', async () => {
     let broken = true;
     const start = async () => {
@@ -126,7 +152,7 @@ describe('createPool', () => {
     const pool = createPool({ size: 1, spares: 0, start: async () => fakeWorker() });
     const controller = new AbortController();
     const first = pool.use(() => new Promise<string>((resolve) => setTimeout(() => resolve('first'), 20)));
-    const second = pool.use(async () => 'second', controller.signal);
+    const second = pool.use(async () => 'second', { signal: controller.signal });
     controller.abort(new Error('gave up'));
     await expect(second).rejects.toThrow('gave up');
     expect(await first).toBe('first');
