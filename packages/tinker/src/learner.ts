@@ -1,6 +1,6 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { dapoTokenScalar, type Batch, type LossSpec } from '@tapo/core';
+import { dapoLossScalar, type Batch, type LossSpec } from '@tapo/core';
 import type { Dialect } from './dialect.js';
 import type { Model } from './model.js';
 import { encodedText, float32, int64, type Datum } from './protocol.js';
@@ -125,35 +125,14 @@ export async function remoteForwardBackward(
 }
 
 /** Σ weights · loss and its gradient by each log-probability, in float64. */
-export function localLoss(
+function localLoss(
   batch: Batch,
-  loss: LossSpec,
+  { name, ...options }: LossSpec,
   logprobs: Float32Array,
 ): { loss: number; gradient: Float64Array } {
-  const gradient = new Float64Array(logprobs.length);
-  let sum = 0;
-  for (let i = 0; i < logprobs.length; i++) {
-    if ((batch.lossMask[i] ?? 0) === 0) continue;
-    const weight = batch.weights[i] ?? 0;
-    const token =
-      loss.name === 'dapo' ? dapoTokenScalar(tokenAt(batch, i, logprobs), loss) : crossEntropy(logprobs[i] ?? 0);
-    sum += weight * token.loss;
-    gradient[i] = weight * token.gradient;
-  }
-  return { loss: sum, gradient };
-}
-
-const crossEntropy = (logprob: number): { loss: number; gradient: number } => ({ loss: -logprob, gradient: -1 });
-
-function tokenAt(batch: Batch, i: number, logprobs: Float32Array) {
-  const { advantages, oldLogprobs } = needed(batch);
-  return {
-    logprob: logprobs[i] ?? 0,
-    oldLogprob: oldLogprobs[i] ?? 0,
-    advantage: advantages[i] ?? 0,
-    ...(batch.rolloutLogprobs ? { rolloutLogprob: batch.rolloutLogprobs[i] ?? 0 } : {}),
-    ...(batch.referenceLogprobs ? { referenceLogprob: batch.referenceLogprobs[i] ?? 0 } : {}),
-  };
+  if (name === 'dapo') return dapoLossScalar(batch, logprobs, options);
+  const gradient = Float64Array.from(batch.weights, (weight, i) => (batch.lossMask[i] ? -weight : 0));
+  return { loss: gradient.reduce((sum, g, i) => sum + g * (logprobs[i] ?? 0), 0), gradient };
 }
 
 function needed({ advantages, oldLogprobs }: Batch): { advantages: Float32Array; oldLogprobs: Float32Array } {

@@ -131,7 +131,7 @@ export async function createModel(connection: Connection, parent: Parent, option
 }
 
 /** Parts of at most 1024 datums and 5 MB of JSON. A single datum is never cut. */
-export function split(data: readonly Datum[]): Datum[][] {
+function split(data: readonly Datum[]): Datum[][] {
   const parts: Datum[][] = [[]];
   let bytes = 0;
   for (const datum of data) {
