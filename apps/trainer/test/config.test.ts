@@ -77,6 +77,10 @@ describe('dotted overrides', () => {
     });
   });
 
+  it('choose an engine by its name', () => {
+    expect(apply({ engine: 'tinker' })).toMatchObject({ engine: { name: 'tinker' } });
+  });
+
   it('refuse unknown keys', () => {
     expect(() => apply({ 'optimizer.learningrat': '1' })).toThrow(
       'unknown option or config key --optimizer.learningrat',

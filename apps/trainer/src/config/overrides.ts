@@ -14,7 +14,9 @@ export function applyOverrides(
 ): Record<string, unknown> {
   const known = configKeys(schema);
   const result = copySections(config);
-  for (const [path, text] of Object.entries(overrides)) {
+  for (const [given, text] of Object.entries(overrides)) {
+    // `--engine tinker` chooses by name: `--engine.name tinker`
+    const path = known.includes(`${given}.name`) && text !== true && isName(text) ? `${given}.name` : given;
     if (!known.includes(path)) {
       throw new UsageError(`unknown option or config key --${path}`, `did you mean --${nearestKey(schema, path)}?`);
     }
@@ -27,6 +29,10 @@ export function applyOverrides(
     section[parts.at(-1) as string] = text === true ? true : parseValue(text);
   }
   return result;
+}
+
+function isName(text: string): boolean {
+  return /^[\w-]+$/.test(text) && typeof parseValue(text) === 'string';
 }
 
 function parseValue(text: string): unknown {
