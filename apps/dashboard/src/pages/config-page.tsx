@@ -1,5 +1,6 @@
+import { flatConfig } from '@tapo/trainer/view';
 import type { RunSummary } from '@tapo/trainer/view';
-import { configDifferences, flatConfig } from '../data/config.js';
+import { configDifferences } from '../data/config.js';
 import { runs } from '../data/runs.js';
 import { route, setQuery } from '../router.js';
 import { VisibleText } from '../visible-text.js';

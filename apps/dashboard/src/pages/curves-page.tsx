@@ -1,3 +1,4 @@
+import { flatConfig } from '@tapo/trainer/view';
 import { useMemo } from 'preact/hooks';
 import type { MetricsLine, RunSummary } from '@tapo/trainer/view';
 import { chartsFor, seriesName } from '../charts/catalog.js';
@@ -5,7 +6,6 @@ import type { ChartSpec } from '../charts/catalog.js';
 import { LineChart } from '../charts/line-chart.js';
 import type { ChartSeries } from '../charts/line-chart.js';
 import { ConfigDifferences } from './config-page.js';
-import { flatConfig } from '../data/config.js';
 import { metricsOf, runs } from '../data/runs.js';
 import { bandOf, metricAt, metricKeys, smoothed } from '../data/series.js';
 import { count } from '../format.js';

@@ -14,6 +14,7 @@ import { writeReport } from '../report-files.js';
 import { openRunDirectory, requireEmptyRun } from '../run-directory.js';
 import type { RunDirectory } from '../run-directory.js';
 import { withSession } from '../session.js';
+import { openTrackers } from '../trackers/open-trackers.js';
 import { train } from '../train.js';
 
 export const trainCommand: Omit<Command, 'summary'> = {
@@ -22,6 +23,7 @@ export const trainCommand: Omit<Command, 'summary'> = {
     out: { type: 'string', short: 'o', value: 'DIR', description: 'run directory; default: runs/NAME' },
     resume: { type: 'string', value: 'DIR', description: 'go on with the run in DIR from its newest checkpoint' },
     json: { type: 'boolean', description: 'print one JSON object per step' },
+    track: { type: 'string', value: 'NAMES', description: 'also log to tensorboard, wandb, mlflow (comma-separated)' },
   },
   overrides: true,
   details: 'Ctrl-C finishes the step, saves, and says how to go on; a second Ctrl-C quits at once.',
@@ -50,6 +52,10 @@ export const trainCommand: Omit<Command, 'summary'> = {
       await withSession(config, async ({ engine, tools, judge }) => {
         progress.note(`${engine.description}, ${problems.length} problems`);
         await recordRun(run, config, { file, argv: input.argv, resume: resume !== undefined });
+        const warn = (message: string) => progress.note(message);
+        const names = textOption(input, 'track')?.split(',') ?? [];
+        const followed = { path, name: config.name, config: serializableConfig(config) };
+        const trackers = await openTrackers(names, followed, { warn });
         const started = performance.now();
         const { steps, finished } = await train(config, {
           engine,
@@ -63,13 +69,15 @@ export const trainCommand: Omit<Command, 'summary'> = {
           onRollout: () => progress.rollout(),
           async onStep(metrics) {
             progress.step(metrics);
+            trackers.log(metrics.step, metrics);
             if (everySteps === 0 || metrics.step % everySteps !== 0) return;
             const { summary } = await evaluate(heldOut, { config, policy: engine.policy, tools, judge });
             await run.appendLine('evaluations', { step: metrics.step, ...summary });
             progress.note(`held-out accuracy ${(100 * summary.accuracy.value).toFixed(0)}% (greedy)`);
           },
-          warn: (message) => progress.note(message),
+          warn,
         });
+        await trackers.close();
         progress.close();
         const seconds = (performance.now() - started) / 1000;
         await run.writeJson('summary.json', { seed: config.seed, steps, finished, seconds });

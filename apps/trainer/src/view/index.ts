@@ -12,6 +12,7 @@ export type {
   TrajectoryRow,
   ViewEvent,
 } from './protocol.js';
+export { flatConfig } from './flat-config.js';
 export { filterQuery, flags, parseFilter } from './trajectory-filter.js';
 export type { FlagName, TrajectoryFilter } from './trajectory-filter.js';
 export { visibleParts } from './visible-text.js';

@@ -1,5 +1,5 @@
 import { visibleParts } from '@tapo/trainer/view';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { printable } from '../../src/view/visible-text.js';
 import { hostileTexts, longLine } from './hostile.js';
