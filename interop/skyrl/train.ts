@@ -1,0 +1,111 @@
+// TAPO on a real SkyRL server (JAX on the CPU): a tiny random Llama learns two behaviours by supervised training through the
+// protocol (call the interpreter; or make an answer up), then the trainer's own loop with the real Python sandbox raises
+// its reward. node --import tsx --conditions=tapo-source interop/skyrl/train.ts
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { collate, createRandom } from '@tapo/core';
+import type { Problem } from '@tapo/data';
+import { createTinkerEngine } from '@tapo/tinker';
+import { openRunDirectory, train } from '@tapo/trainer';
+import { createPython } from '@tapo/tools/python';
+import { resolveConfig } from '../../apps/trainer/src/config/schema.js';
+import { createJudge } from '../../apps/trainer/src/judge.js';
+import { makeTinyModel } from './tiny-model.js';
+import { installSkyrl, startSkyrl } from './server.js';
+
+const STEPS = 20;
+const missing = installSkyrl();
+if (missing) {
+  console.log(`SKIPPED: SkyRL cannot be installed here: ${missing}`);
+  process.exit(0);
+}
+
+/** question, program, what it prints */
+const tasks = [
+  ['a?', 'print(6*7)', '42'],
+  ['b?', 'print(3+5)', '8'],
+  ['c?', 'print(9-2)', '7'],
+  ['d?', 'print(5*5)', '25'],
+] as const;
+const problems = tasks.map(([question, , target], i): Problem => {
+  return { id: `toy/${i}`, question, dataSource: 'calculator', targets: [target] };
+});
+
+const scratch = await mkdtemp(join(tmpdir(), 'tapo-skyrl-'));
+const directory = join(scratch, 'model');
+const tokenizer = await makeTinyModel(directory);
+const server = await startSkyrl(directory);
+const engine = await createTinkerEngine({
+  baseUrl: server.url,
+  dialect: 'skyrl-jax',
+  baseModel: directory,
+  rank: 16,
+  tokenizer,
+});
+const { learner } = engine;
+const python = createPython({ workers: 1 });
+
+/** One trace: [text, whether the policy wrote it]. Two out of three make an answer up. */
+function demonstration([question, program, printed]: (typeof tasks)[number], honest: boolean) {
+  const made: [string, boolean][] = [[question, false]];
+  if (honest) made.push([`<code>${program}</code>`, true], [`\n\n<response>${printed}</response>\n\n`, false]);
+  made.push([`<answer>${honest ? printed : '0'}</answer>`, true]);
+  const pieces = made.map(([text, sampled]) => ({ tokens: tokenizer.encode(text), mask: sampled ? 1 : 0 }));
+  return {
+    tokens: pieces.flatMap(({ tokens }) => tokens),
+    lossMask: pieces.flatMap(({ tokens, mask }) => tokens.map(() => mask)),
+  };
+}
+
+try {
+  const random = createRandom(1);
+  for (let step = 1; step <= 160; step++) {
+    const rows = tasks.flatMap((task) => [true, false, false].map((honest) => demonstration(task, honest)));
+    const { loss } = await learner.forwardBackward(collate(random.shuffle(rows)), { name: 'cross-entropy' });
+    await learner.optimizerStep({ learningRate: 0.01 * Math.min(1, step / 10) * (step < 100 ? 1 : 0.3) });
+    if (step % 40 === 0) console.log(`cold start ${step}/160  loss ${loss.toFixed(3)}`);
+  }
+  await learner.syncSampler();
+
+  const config = resolveConfig({
+    name: 'skyrl',
+    model: directory,
+    steps: STEPS,
+    tools: [python],
+    engine: { name: 'tinker' },
+    data: { template: 'minimal', maxPromptTokens: 16 },
+    rollout: { problemsPerStep: 4, groupSize: 6, maxTokens: 80, maxTurns: 2 },
+    reward: { mode: 'strict', overlong: null },
+    dynamicSampling: { enabled: false },
+    optimizer: { learningRate: 1e-3, warmupSteps: 2, problemsPerMiniBatch: 4, weightDecay: 0 },
+    checkpoint: { everySteps: 10 },
+  });
+  const rewards: number[] = [];
+  await train(config, {
+    engine,
+    tools: [python],
+    problems,
+    judge: createJudge(config, { tools: [python], tokenizer }),
+    run: openRunDirectory(join(scratch, 'run')),
+    onStep({ step, reward, accuracy, callsPerProblem }) {
+      rewards.push(reward);
+      const shown = `reward ${reward.toFixed(2)}  accuracy ${accuracy.toFixed(2)}  calls ${callsPerProblem.toFixed(2)}`;
+      console.log(`step ${step}/${STEPS}  ${shown}`);
+    },
+    warn: (message) => console.log(message),
+  });
+  const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [before, after] = [mean(rewards.slice(0, 4)), mean(rewards.slice(-4))];
+  const risen = rewards.length === STEPS && after > before + 0.2;
+  console.log(
+    `${risen ? 'ok    ' : 'FAILED'}  mean reward of the first and last 4 steps: ${before.toFixed(2)} → ${after.toFixed(2)}`,
+  );
+  console.log(`${engine.client.requests} requests`);
+  if (!risen) process.exitCode = 1;
+} finally {
+  await python.close?.();
+  await engine.close();
+  await server.close();
+  await rm(scratch, { recursive: true });
+}
