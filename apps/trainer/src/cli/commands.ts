@@ -27,6 +27,10 @@ export const commands: Record<string, CommandEntry> = {
     summary: 'Look at runs in the browser: curves, and what the model wrote',
     load: async () => (await import('../commands/view.js')).viewCommand,
   },
+  replay: {
+    summary: 'Repeat a recorded rollout to the bit, or say where it diverges',
+    load: async () => (await import('../commands/replay.js')).replayCommand,
+  },
   rollout: {
     summary: 'Ask one question and show the trace',
     load: async () => (await import('../commands/rollout.js')).rolloutCommand,
