@@ -1,4 +1,4 @@
-import { createLocalEngine, loadModelDirectory, loadTokenizer } from '@tapo/policy';
+import { createLocalEngine, loadAdapterDirectory, loadModelDirectory, loadTokenizer } from '@tapo/policy';
 import type { LocalEngineOptions } from '@tapo/policy';
 import type { Policy } from '@tapo/rollout';
 import { existsSync } from 'node:fs';
@@ -19,10 +19,10 @@ export interface OpenedEngine extends Engine {
   description: string;
 }
 
+type LocalConfig = Pick<ResolvedConfig, 'model' | 'engine' | 'lora' | 'adapter'>;
+
 /** Loads `config.model` into the engine that `config.engine` names. @throws UsageError when there is no such model */
-export async function openEngine(
-  config: Pick<ResolvedConfig, 'model' | 'engine' | 'tinker' | 'seed'>,
-): Promise<OpenedEngine> {
+export async function openEngine(config: LocalConfig & Pick<ResolvedConfig, 'tinker' | 'seed'>): Promise<OpenedEngine> {
   const { model, engine } = config;
   const needed = engine.name === 'local' ? 'config.json' : 'tokenizer.json';
   if (!existsSync(join(model, needed))) {
@@ -34,16 +34,20 @@ export async function openEngine(
   return engine.name === 'local' ? openLocal(config) : openTinker(config);
 }
 
-async function openLocal({ model, engine }: Pick<ResolvedConfig, 'model' | 'engine'>): Promise<OpenedEngine> {
+async function openLocal({ model, engine, lora, adapter }: LocalConfig): Promise<OpenedEngine> {
   const { backend, name: _, ...limits } = engine;
+  const loaded = await loadModelDirectory(model);
+  const trained = adapter === undefined ? lora : await loadAdapterDirectory(adapter, loaded);
   const opened = await createLocalEngine({
-    ...(await loadModelDirectory(model)),
+    ...loaded,
     ...limits,
+    ...(trained !== null && { lora: trained }),
     tokenizer: await loadTokenizer(model),
     backend: backend as NonNullable<LocalEngineOptions['backend']>,
   });
-  const { parameters, threads } = opened.info;
-  return { ...opened, description: `${parameters} parameters on ${opened.info.backend}, ${threads} threads` };
+  const { parameters, trainedParameters, threads } = opened.info;
+  const part = trainedParameters === parameters ? '' : ` (${trainedParameters} trained)`;
+  return { ...opened, description: `${parameters} parameters${part} on ${opened.info.backend}, ${threads} threads` };
 }
 
 /** The model lives on a server; its directory here needs to hold the tokenizer only. */

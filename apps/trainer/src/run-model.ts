@@ -20,6 +20,14 @@ export async function configForModel(input: CommandInput, model: string | undefi
     ? await openRunDirectory(model).latestCheckpoint()
     : undefined;
   if (checkpoint === undefined) return (await loadConfig({ file, overrides: { ...overrides, model } })).config;
-  const weights = modelOfCheckpoint(checkpoint.directory);
-  return (await loadConfig({ file: file ?? runConfig, overrides: { ...overrides, model: weights } })).config;
+  const trained = trainedPart(checkpoint.directory);
+  return (await loadConfig({ file: file ?? runConfig, overrides: { ...overrides, ...trained } })).config;
+}
+
+/** A checkpoint holds all weights, or an adapter that belongs to the run's own model. */
+function trainedPart(checkpoint: string): { model: string } | { adapter: string } | Record<string, never> {
+  const model = modelOfCheckpoint(checkpoint);
+  if (existsSync(model)) return { model };
+  const adapter = join(checkpoint, 'learner', 'adapter');
+  return existsSync(adapter) ? { adapter } : {};
 }

@@ -11,6 +11,8 @@ export interface Session {
   engine: OpenedEngine;
   tools: readonly Tool[];
   judge: Judge;
+  /** the model as it was before training, when the config asks for a KL penalty */
+  reference?: OpenedEngine['learner'];
 }
 
 /** Opens what a config names, runs `body`, and closes it all, whatever happens. */
@@ -20,7 +22,14 @@ export async function withSession<T>(config: ResolvedConfig, body: (session: Ses
     const engine = await openEngine(config);
     try {
       const { tools } = toolbox;
-      return await body({ engine, tools, judge: createJudge(config, { tools, tokenizer: engine.policy.tokenizer }) });
+      const judge = createJudge(config, { tools, tokenizer: engine.policy.tokenizer });
+      if (config.loss.klCoefficient === 0) return await body({ engine, tools, judge });
+      const reference = await openEngine({ ...config, lora: null });
+      try {
+        return await body({ engine, tools, judge, reference: reference.learner });
+      } finally {
+        await reference.close();
+      }
     } finally {
       await engine.close();
     }

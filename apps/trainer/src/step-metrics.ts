@@ -143,6 +143,7 @@ function updateMetrics(updates: readonly UpdateResult[]): Record<string, number>
     ...(Number.isNaN(last.gradientNorm) ? {} : { gradientNorm: mean(updates.map((result) => result.gradientNorm)) }),
     learningRate: last.learningRate,
     ...(last.policyMetrics.entropy === undefined ? {} : { entropy: byTokens('entropy') }),
+    ...(last.policyMetrics.referenceKl === undefined ? {} : { referenceKl: byTokens('referenceKl') }),
     clipFraction: byTokens('clipFraction'),
     lowerClipFraction: byTokens('lowerClipFraction'),
     approxKl: byTokens('approxKl'),

@@ -32,6 +32,8 @@ export interface TrainOptions {
   problems: readonly Problem[];
   judge: Judge;
   run: RunDirectory;
+  /** the policy that a KL penalty (`loss.klCoefficient`) is measured against */
+  reference?: Pick<Learner, 'logprobs'> | undefined;
   /** go on from the run's newest checkpoint */
   resume?: boolean;
   /** asked after every step: true saves and returns */
@@ -180,7 +182,10 @@ export async function train(config: ResolvedConfig, options: TrainOptions): Prom
       if (countSampled(batch) > 0) batches.push({ members, batch });
       else warn(`step ${step}: a mini-batch without a sampled token is skipped`);
     }
-    for (const { batch } of batches) batch.oldLogprobs = (await learner.logprobs(batch)).logprobs;
+    for (const { batch } of batches) {
+      batch.oldLogprobs = (await learner.logprobs(batch)).logprobs;
+      if (options.reference) batch.referenceLogprobs = (await options.reference.logprobs(batch)).logprobs;
+    }
     return batches;
   }
 }

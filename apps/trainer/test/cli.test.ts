@@ -214,6 +214,28 @@ describe('a run of a tiny random model', () => {
   }, 60_000);
 });
 
+it('trains an adapter alone; the checkpoint goes with the base model', async () => {
+  const model = await writeTinyModel();
+  const out = join(await folder(), 'run');
+  const trained = await tapo(
+    'train',
+    '--model',
+    model,
+    '--out',
+    out,
+    ...short,
+    '--lora.rank',
+    '2',
+    '--lora.targets',
+    '["q_proj"]',
+  );
+  expect([trained.code, trained.err]).toEqual([0, '']);
+  const adapter = join(out, 'checkpoints/step-1/learner/adapter/adapter_config.json');
+  expect(JSON.parse(await readFile(adapter, 'utf8'))).toMatchObject({ r: 2, target_modules: ['q_proj'] });
+  const evaluated = await tapo('eval', out, '-n', '4', '--json');
+  expect(JSON.parse(evaluated.out)).toMatchObject({ problems: 4 });
+}, 60_000);
+
 it('tapo init writes a config and a tool that work, and overwrites nothing', async () => {
   const directory = join(await folder(), 'new');
   expect((await tapo('init', directory)).code).toBe(0);

@@ -134,6 +134,17 @@ describe('determinism', () => {
   });
 });
 
+it('a KL penalty pulls the policy towards the reference', async () => {
+  // equal rewards: the advantages are 0 and nothing but the penalty is left
+  const indifferent: Judge = () => ({ reward: 0, score: 0, accurate: false, wellFormed: true, answer: null });
+  const { metrics } = await run(
+    { steps: 8, loss: { klCoefficient: 0.1 }, dynamicSampling: { enabled: false } },
+    { judge: indifferent, reference: bigramEngine().learner },
+  );
+  const divergences = metrics.map(({ referenceKl }) => referenceKl as number);
+  expect(divergences.at(-1)).toBeLessThan(0.8 * (divergences[0] as number));
+});
+
 describe('steps that cannot be like the others', () => {
   it('no spread at all: filled up after maxDraws, no update changes anything, and it says so', async () => {
     const always: Judge = () => ({ reward: 1, score: 1, accurate: true, wellFormed: true, answer: null });

@@ -49,7 +49,7 @@ export const trainCommand: Omit<Command, 'summary'> = {
     });
     const interrupt = onInterrupt('finishing this step, then saving; press again to quit at once');
     try {
-      await withSession(config, async ({ engine, tools, judge }) => {
+      await withSession(config, async ({ engine, tools, judge, reference }) => {
         progress.note(`${engine.description}, ${problems.length} problems`);
         await recordRun(run, config, { file, argv: input.argv, resume: resume !== undefined });
         const warn = (message: string) => progress.note(message);
@@ -62,6 +62,7 @@ export const trainCommand: Omit<Command, 'summary'> = {
           tools,
           problems,
           judge,
+          reference,
           run,
           resume: resume !== undefined,
           stopRequested: () => interrupt.requested,

@@ -9,8 +9,8 @@ export function overlongLimit({ rollout, data, reward }: Pick<ResolvedConfig, 'r
 
 /** The part of `loss` that the learner needs. */
 export function lossOptions({ loss }: ResolvedConfig): DapoLossOptions {
-  const { clipLow, clipHigh, dualClip, entropyCoefficient, truncatedImportanceCap } = loss;
-  return { clipLow, clipHigh, dualClip, entropyCoefficient, truncatedImportanceCap };
+  const { advantages: _, aggregation: __, callEfficiency: ___, ...options } = loss;
+  return options;
 }
 
 /** Optimizer options of update `count` (from 1): linear warm-up, then constant. */

@@ -35,6 +35,17 @@ const tinker = type({
   lossRoute: "'exact' | 'ppo' = 'exact'",
 });
 
+const lora = type({
+  '+': 'reject',
+  rank: 'number.integer >= 1 = 16',
+  alpha: 'number > 0 = 32',
+  targets: type("('q_proj' | 'k_proj' | 'v_proj' | 'o_proj' | 'gate_proj' | 'up_proj' | 'down_proj')[] >= 1").default(
+    () => ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'],
+  ),
+  /** scale by α/√rank instead of α/rank */
+  rsLora: 'boolean = false',
+});
+
 const data = type({
   '+': 'reject',
   /** `world`, `calculator`, or a .jsonl or .parquet file in the published layout */
@@ -92,6 +103,9 @@ const loss = type({
   clipLow: 'number >= 0 = 0.2',
   clipHigh: 'number >= 0 = 0.28',
   dualClip: type('number > 1 | null').default(10),
+  /** weight of the KL penalty against the model the run started from, which is then held a second time; 0 = off */
+  klCoefficient: 'number >= 0 = 0',
+  klEstimator: "'k1' | 'k2' | 'k3' | 'abs' = 'k3'",
   entropyCoefficient: 'number = 0',
   truncatedImportanceCap: type('number > 0 | null').default(null),
   /** prefers fewer calls among the right rollouts of a group, see `callEfficiency` of @tapo/core; 0 = off */
@@ -133,6 +147,10 @@ export const configSchema = type({
   steps: 'number.integer >= 1 = 100',
   /** a model directory in Hugging Face layout */
   model: 'string > 0',
+  /** train low-rank adapters over the frozen model; null = train all weights */
+  lora: lora.or('null').default(null),
+  /** an adapter directory in PEFT's layout to go on from */
+  'adapter?': 'string > 0',
   tools: type('unknown[]').default(() => ['search', 'python']),
   engine: engine.default(() => ({})),
   tinker: tinker.default(() => ({})),
