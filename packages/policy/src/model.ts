@@ -134,24 +134,57 @@ export function decodeStep(
   return { logits: tf.squeeze(logits(parameters, hidden, config), [1]), entries };
 }
 
+/**
+ * T consecutive tokens of one sequence at once: `tokens [T]`, of which the first goes to position `lengths [1]` of a cache of one row.
+ * Gives the cache entries `[1, K, T, d]`, the same bits as T decoding steps: each token attends as a row of its own, over columns in
+ * the same places, so only the linear layers see more rows, and those don't mind. `lengths[0] + T` must not exceed the capacity.
+ */
+export function prefillStep(
+  parameters: ModelParameters,
+  { tokens, lengths, cache }: CachedInputs,
+  config: ModelConfig,
+  options: ForwardOptions = {},
+): KvCache {
+  const [length] = tokens.shape as [number];
+  const capacity = cache.keys[0]?.shape[2] ?? 0;
+  const positions = tf.add(lengths, tf.tensor1d(range(length), 'int32')); // [T]
+  const columns = tf.tensor(range(capacity), [1, 1, 1, 1, capacity], 'int32');
+  const mask = additive(tf.less(columns, tf.reshape(positions, [length, 1, 1, 1, 1]))); // [T, 1, 1, 1, C]
+  const entries: KvCache = { keys: [], values: [] };
+  const attend: Attend = (layer, queries, own) => {
+    const keys = tf.transpose(own.keys, [2, 1, 0, 3]); // [T, K, 1, d] → [1, K, T, d]
+    const values = tf.transpose(own.values, [2, 1, 0, 3]);
+    entries.keys.push(keys);
+    entries.values.push(values);
+    const earlier = {
+      keys: writeEntries(cache.keys[layer] as tf.Tensor, keys, lengths) as tf.Tensor4D,
+      values: writeEntries(cache.values[layer] as tf.Tensor, values, lengths) as tf.Tensor4D,
+      mask,
+    };
+    return attention(queries, [earlier, own]);
+  };
+  const rows = tf.reshape(tokens, [length, 1]);
+  transformer(parameters, rows, tf.reshape(positions, [length, 1]), causalMask(1), attend, config, options);
+  return entries;
+}
+
 /** A new cache with `entries` (T positions per row) written at `lengths[b]…lengths[b]+T−1`. Shapes as in `KvCache`. */
 export function writeCache(cache: KvCache, entries: KvCache, lengths: tf.Tensor): KvCache {
-  const write = (old: tf.Tensor, added: tf.Tensor): tf.Tensor => {
-    const [batch, , capacity] = old.shape as [number, number, number, number];
-    const length = added.shape[2] as number;
-    // One-hot [B, 1, C, T]: row c takes new position c − lengths[b].
-    const rows = tf.sub(
-      tf.tensor(range(capacity), [1, 1, capacity, 1], 'int32'),
-      tf.reshape(lengths, [batch, 1, 1, 1]),
-    );
-    const placed = tf.cast(tf.equal(rows, tf.tensor(range(length), [1, 1, 1, length], 'int32')), 'float32');
-    const kept = tf.sub(1, tf.sum(placed, 3, true)); // [B, 1, C, 1]
-    return tf.add(tf.mul(old, kept), tf.matMul(tf.tile(placed, [1, old.shape[1] as number, 1, 1]), added));
-  };
   return {
-    keys: cache.keys.map((keys, layer) => write(keys, entries.keys[layer] as tf.Tensor)),
-    values: cache.values.map((values, layer) => write(values, entries.values[layer] as tf.Tensor)),
+    keys: cache.keys.map((keys, layer) => writeEntries(keys, entries.keys[layer] as tf.Tensor, lengths)),
+    values: cache.values.map((values, layer) => writeEntries(values, entries.values[layer] as tf.Tensor, lengths)),
   };
+}
+
+/** `old [B, K, C, d]` with `added [B, K, T, d]` in place of positions `lengths[b]…`. */
+function writeEntries(old: tf.Tensor, added: tf.Tensor, lengths: tf.Tensor): tf.Tensor {
+  const [batch, heads, capacity] = old.shape as [number, number, number, number];
+  const length = added.shape[2] as number;
+  // One-hot [B, 1, C, T]: row c takes new position c − lengths[b].
+  const rows = tf.sub(tf.tensor(range(capacity), [1, 1, capacity, 1], 'int32'), tf.reshape(lengths, [batch, 1, 1, 1]));
+  const placed = tf.cast(tf.equal(rows, tf.tensor(range(length), [1, 1, 1, length], 'int32')), 'float32');
+  const kept = tf.sub(1, tf.sum(placed, 3, true)); // [B, 1, C, 1]
+  return tf.add(tf.mul(old, kept), tf.matMul(tf.tile(placed, [1, heads, 1, 1]), added));
 }
 
 /** Embedding, layers, last norm. `positions` is `[B, T]` or `[1, T]`; the result `[B, T, D]`. */

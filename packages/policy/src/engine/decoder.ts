@@ -1,29 +1,36 @@
+/** The two compiled functions of the sampler: one token of many rows, and many tokens of one row. */
 import type * as tf from '@tensorflow/tfjs-core';
 
 import type { ModelConfig } from '../config.js';
-import { decodeStep } from '../model.js';
-import type { CachePool, KvCacheMemory, NewEntries } from './kv-cache.js';
+import { decodeStep, prefillStep, type CachedInputs, type KvCache } from '../model.js';
+import type { CachePool, CacheRow, CacheView, KvCacheMemory, NewEntries } from './kv-cache.js';
 import { modelOf, type ParameterStore } from './parameter-store.js';
 import { floats, ints, type HostTensor, type RunnableFunction, type Runner, type TensorFunction } from './runner.js';
 
-/**
- * One decoding step over rows of a block: token and cached length of each → logits `[rows, V]` and the new cache entries,
- * both valid until the next step.
- */
+/** What one row feeds: its next token, and how many positions it has cached. */
+export interface Fed {
+  token: number;
+  cached: number;
+}
+
+/** Results are valid until the next call. */
 export interface Decoder {
-  /**
-   * @param rows number of leading rows of the block to compute; padded up to a size that is compiled
-   * @param input called for each row: the token to feed and how many positions are cached, or `undefined` for a row without work
-   */
+  /** One token of each of `count` rows of a pool from `first` on, within one block; a row may have nothing to feed. */
   step<Owner extends { cached: number }>(
     cache: KvCacheMemory<Owner>,
     pool: CachePool<Owner>,
-    block: number,
-    rows: number,
-    input: (owner: Owner) => { token: number; cached: number } | undefined,
+    first: number,
+    fed: readonly (Fed | undefined)[],
   ): Promise<{ logits: Float32Array; entries: NewEntries }>;
+  /** Up to `chunkTokens` tokens of one row, bit for bit as that many steps would. Absent where that does not hold. */
+  prefill?<Owner extends { cached: number }>(
+    cache: KvCacheMemory<Owner>,
+    row: CacheRow<Owner>,
+    tokens: readonly number[],
+  ): Promise<NewEntries>;
+  readonly chunkTokens: number;
   readonly compiledCount: number;
-  /** padded number of rows */
+  /** padded number of rows of a step */
   paddedRows(rows: number): number;
 }
 
@@ -39,6 +46,9 @@ export interface DecoderOptions {
  */
 const ROWS = [4, 16, 32, 64, 128, 256];
 
+/** Tokens of one prefill. */
+const CHUNK_TOKENS = 32;
+
 export function createDecoder(
   store: ParameterStore,
   config: ModelConfig,
@@ -46,69 +56,95 @@ export function createDecoder(
   { maxRows, compiledShapes }: DecoderOptions,
 ): Decoder {
   const layers = Array.from({ length: config.numHiddenLayers }, (_, layer) => layer);
-  const f: TensorFunction = (inputs) => {
-    const cache = { keys: layers.map((l) => inputs[`keys/${l}`]!), values: layers.map((l) => inputs[`values/${l}`]!) };
-    const { parameters, options } = modelOf(store, (name) => inputs[name] as tf.Tensor);
-    const fed = { tokens: inputs.tokens!, lengths: inputs.lengths!, cache };
-    const { logits, entries } = decodeStep(parameters, fed, config, options);
-    const outputs: Record<string, tf.Tensor> = { logits };
-    for (const l of layers) {
-      outputs[`newKeys/${l}`] = entries.keys[l] as tf.Tensor;
-      outputs[`newValues/${l}`] = entries.values[l] as tf.Tensor;
-    }
-    return outputs;
-  };
-  let prepared: RunnableFunction | undefined;
-  const paddedRows = (rows: number) => Math.min(maxRows, ROWS.find((size) => size >= rows) ?? maxRows);
 
-  /** Results of a number of rows; each step overwrites those of the step before. */
-  const outputsBySize = new Map<number, Record<string, HostTensor>>();
-  function outputsFor(rows: number): Record<string, HostTensor> {
-    const known = outputsBySize.get(rows);
+  function fedTo(inputs: Record<string, tf.Tensor>) {
+    const cache = { keys: layers.map((l) => inputs[`keys/${l}`]!), values: layers.map((l) => inputs[`values/${l}`]!) };
+    const fed: CachedInputs = { tokens: inputs.tokens!, lengths: inputs.lengths!, cache };
+    return { ...modelOf(store, (name) => inputs[name] as tf.Tensor), fed };
+  }
+  function named({ keys, values }: KvCache): Record<string, tf.Tensor> {
+    const tensors: Record<string, tf.Tensor> = {};
+    keys.forEach((tensor, l) => (tensors[`newKeys/${l}`] = tensor));
+    values.forEach((tensor, l) => (tensors[`newValues/${l}`] = tensor));
+    return tensors;
+  }
+  const decode: TensorFunction = (inputs) => {
+    const { parameters, fed, options } = fedTo(inputs);
+    const { logits, entries } = decodeStep(parameters, fed, config, options);
+    return { logits, ...named(entries) };
+  };
+  const prefill: TensorFunction = (inputs) => {
+    const { parameters, fed, options } = fedTo(inputs);
+    return named(prefillStep(parameters, fed, config, options));
+  };
+  const prepared = new Map<TensorFunction, RunnableFunction>();
+  const results = new Map<string, Record<string, HostTensor>>();
+
+  /** Results of a shape: always the same memory. */
+  function outputsFor(rows: number, positions: number, logits: boolean): Record<string, HostTensor> {
+    const key = `${rows}x${positions}`;
+    const known = results.get(key);
     if (known) return known;
-    const { vocabSize, numKeyValueHeads, headDim } = config;
     const zeros = (...shape: number[]) => floats(new Float32Array(shape.reduce((a, b) => a * b)), shape);
-    const made: Record<string, HostTensor> = { logits: zeros(rows, vocabSize) };
-    for (const l of layers) {
-      made[`newKeys/${l}`] = zeros(rows, numKeyValueHeads, 1, headDim);
-      made[`newValues/${l}`] = zeros(rows, numKeyValueHeads, 1, headDim);
+    const made: Record<string, HostTensor> = logits ? { logits: zeros(rows, config.vocabSize) } : {};
+    for (const name of layers.flatMap((l) => [`newKeys/${l}`, `newValues/${l}`])) {
+      made[name] = zeros(rows, config.numKeyValueHeads, positions, config.headDim);
     }
-    outputsBySize.set(rows, made);
+    results.set(key, made);
     return made;
   }
 
-  return {
+  async function run(
+    f: TensorFunction,
+    tokens: Int32Array,
+    lengths: Int32Array,
+    { keys, values, shape }: CacheView,
+    outputs: Record<string, HostTensor>,
+  ): Promise<NewEntries> {
+    let runnable = prepared.get(f);
+    if (!runnable) {
+      runnable = runner.prepare(f, { name: f === decode ? 'decode' : 'prefill', cacheSize: compiledShapes });
+      prepared.set(f, runnable);
+    }
+    const inputs: Record<string, HostTensor> = { ...store.weights };
+    inputs.tokens = ints(tokens, [tokens.length]);
+    inputs.lengths = ints(lengths, [lengths.length]);
+    for (const l of layers) {
+      inputs[`keys/${l}`] = floats(keys[l] as Float32Array, shape);
+      inputs[`values/${l}`] = floats(values[l] as Float32Array, shape);
+    }
+    const found = await runnable.run(inputs, { outputs });
+    const data = (name: string) => found[name]!.data as Float32Array;
+    return {
+      keys: layers.map((l) => data(`newKeys/${l}`)),
+      values: layers.map((l) => data(`newValues/${l}`)),
+      positions: f === decode ? 1 : CHUNK_TOKENS,
+    };
+  }
+
+  const paddedRows = (rows: number) => Math.min(maxRows, ROWS.find((size) => size >= rows) ?? maxRows);
+  const decoder: Decoder = {
+    chunkTokens: CHUNK_TOKENS,
     paddedRows,
     get compiledCount() {
-      return prepared?.compiledCount ?? 0;
+      return [...prepared.values()].reduce((total, { compiledCount }) => total + compiledCount, 0);
     },
-    async step(cache, pool, block, rows, input) {
-      prepared ??= runner.prepare(f, { name: 'decode', cacheSize: compiledShapes });
-      const size = paddedRows(rows);
-      const tokens = new Int32Array(size);
-      const lengths = new Int32Array(size);
-      for (let i = 0; i < size; i++) {
-        const owner = pool.rows[block * cache.rowsPerBlock + i]?.owner;
-        const next = owner === undefined ? undefined : input(owner);
-        tokens[i] = next?.token ?? 0;
-        lengths[i] = next?.cached ?? 0;
-      }
-      const { keys, values, shape } = cache.view(pool, block, size);
-      const inputs: Record<string, HostTensor> = {
-        ...store.weights,
-        tokens: ints(tokens, [size]),
-        lengths: ints(lengths, [size]),
-      };
-      for (const l of layers) {
-        inputs[`keys/${l}`] = floats(keys[l] as Float32Array, shape);
-        inputs[`values/${l}`] = floats(values[l] as Float32Array, shape);
-      }
-      const results = await prepared.run(inputs, { outputs: outputsFor(size) });
-      const data = (name: string) => results[name]!.data as Float32Array;
-      return {
-        logits: data('logits'),
-        entries: { keys: layers.map((l) => data(`newKeys/${l}`)), values: layers.map((l) => data(`newValues/${l}`)) },
-      };
+    async step(cache, pool, first, fed) {
+      const size = paddedRows(fed.length);
+      const tokens = Int32Array.from({ length: size }, (_, i) => fed[i]?.token ?? 0);
+      const lengths = Int32Array.from({ length: size }, (_, i) => fed[i]?.cached ?? 0);
+      const outputs = outputsFor(size, 1, true);
+      const entries = await run(decode, tokens, lengths, cache.view(pool, first, size), outputs);
+      return { logits: outputs.logits!.data as Float32Array, entries };
     },
   };
+  // With a single head, ONNX Runtime joins the chunk's rows into one product, whose kernel differs from a lone row's.
+  if (config.numAttentionHeads > 1) {
+    decoder.prefill = (cache, row, tokens) => {
+      const padded = Int32Array.from({ length: CHUNK_TOKENS }, (_, i) => tokens[i] ?? 0);
+      const view = cache.view(row.pool, row.index, 1);
+      return run(prefill, padded, Int32Array.of(row.owner.cached), view, outputsFor(1, CHUNK_TOKENS, false));
+    };
+  }
+  return decoder;
 }

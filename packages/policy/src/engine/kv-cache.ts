@@ -21,11 +21,6 @@ export interface CacheRow<Owner> {
   index: number;
 }
 
-interface CacheBlock {
-  keys: Float32Array[];
-  values: Float32Array[];
-}
-
 export interface CachePool<Owner> {
   readonly capacity: number;
   readonly rows: CacheRow<Owner>[];
@@ -38,10 +33,20 @@ export interface KvCacheOptions {
   rowsPerBlock: number;
 }
 
-/** Keys and values of one new position per row, by layer: `[rows, K, 1, d]`. */
-export interface NewEntries {
+/** Keys and values by layer. */
+interface CacheBlock {
   keys: Float32Array[];
   values: Float32Array[];
+}
+
+/** Rows of a block, `[rows, K, capacity, d]`, sharing its memory. */
+export interface CacheView extends CacheBlock {
+  shape: number[];
+}
+
+/** New positions, `[rows, K, positions, d]`. */
+export interface NewEntries extends CacheBlock {
+  positions: number;
 }
 
 export type KvCacheMemory<Owner extends { cached: number }> = ReturnType<typeof createKvCache<Owner>>;
@@ -62,6 +67,10 @@ export function createKvCache<Owner extends { cached: number }>(
     return found;
   }
 
+  function blockOf({ blocks }: CachePool<Owner>, index: number): CacheBlock {
+    return blocks[Math.floor(index / rowsPerBlock)] as CacheBlock;
+  }
+
   function place(owner: Owner, capacity: number): CacheRow<Owner> | undefined {
     const target = pool(capacity);
     if (target.rows.length === target.blocks.length * rowsPerBlock) {
@@ -77,9 +86,9 @@ export function createKvCache<Owner extends { cached: number }>(
   }
 
   /** Each tensor of the row's block, and where the row starts in it. */
-  function* tensorsOf({ pool: { blocks, capacity }, index }: CacheRow<Owner>): Generator<[Float32Array, number]> {
-    const block = blocks[Math.floor(index / rowsPerBlock)] as CacheBlock;
-    const start = (index % rowsPerBlock) * heads * capacity * headDim;
+  function* tensorsOf({ pool: source, index }: CacheRow<Owner>): Generator<[Float32Array, number]> {
+    const block = blockOf(source, index);
+    const start = (index % rowsPerBlock) * heads * source.capacity * headDim;
     for (const tensor of block.keys) yield [tensor, start];
     for (const tensor of block.values) yield [tensor, start];
   }
@@ -152,30 +161,31 @@ export function createKvCache<Owner extends { cached: number }>(
       a.pool.rows[a.index] = a;
       a.pool.rows[b.index] = b;
     },
-    /** Writes entry `from` of a run's new keys and values at a position of the row. */
-    write(row: CacheRow<Owner>, position: number, entries: NewEntries, from: number): void {
-      const { blocks, capacity } = row.pool;
-      const block = blocks[Math.floor(row.index / rowsPerBlock)] as CacheBlock;
+    /** Writes the first `count` new positions of entry `from` at `position…` of the row. */
+    write(row: CacheRow<Owner>, position: number, entries: NewEntries, from: number, count: number): void {
+      const { capacity } = row.pool;
+      const { keys, values } = blockOf(row.pool, row.index);
       const start = (row.index % rowsPerBlock) * heads * capacity * headDim + position * headDim;
+      const source = from * heads * entries.positions * headDim;
+      const copyHeads = (added: Float32Array, target: Float32Array) => {
+        for (let head = 0; head < heads; head++) {
+          let at = source + head * entries.positions * headDim;
+          let to = start + head * capacity * headDim;
+          for (const end = to + count * headDim; to < end;) target[to++] = added[at++] as number;
+        }
+      };
       for (let layer = 0; layer < layers; layer++) {
-        copyHeads(entries.keys[layer] as Float32Array, block.keys[layer] as Float32Array, start, capacity, from);
-        copyHeads(entries.values[layer] as Float32Array, block.values[layer] as Float32Array, start, capacity, from);
+        copyHeads(entries.keys[layer] as Float32Array, keys[layer] as Float32Array);
+        copyHeads(entries.values[layer] as Float32Array, values[layer] as Float32Array);
       }
     },
-    /** The first `rows` rows of a block, by layer, without a copy. */
-    view(source: CachePool<Owner>, block: number, rows: number): NewEntries & { shape: number[] } {
-      const { keys, values } = source.blocks[block] as CacheBlock;
-      const size = rows * heads * source.capacity * headDim;
-      const first = (tensor: Float32Array) => tensor.subarray(0, size);
-      return { keys: keys.map(first), values: values.map(first), shape: [rows, heads, source.capacity, headDim] };
+    /** `count` rows from `first` on, all in one block, by layer, without a copy. */
+    view(source: CachePool<Owner>, first: number, count: number): CacheView {
+      const { keys, values } = blockOf(source, first);
+      const rowSize = heads * source.capacity * headDim;
+      const start = (first % rowsPerBlock) * rowSize;
+      const part = (tensor: Float32Array) => tensor.subarray(start, start + count * rowSize);
+      return { keys: keys.map(part), values: values.map(part), shape: [count, heads, source.capacity, headDim] };
     },
   };
-
-  function copyHeads(source: Float32Array, target: Float32Array, start: number, capacity: number, from: number): void {
-    let at = from * heads * headDim;
-    for (let head = 0; head < heads; head++) {
-      let to = start + head * capacity * headDim;
-      for (let i = 0; i < headDim; i++) target[to++] = source[at++] as number;
-    }
-  }
 }

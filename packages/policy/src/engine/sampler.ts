@@ -7,12 +7,12 @@
  * - draw i is a function of (seed, position) (`philox.ts`);
  * - a row attends in the shape of its own pool, which its own length decides (`kv-cache.ts`);
  * - a step has at least four rows (`decoder.ts`);
- * - every token goes through this one-token step, so a dropped sequence, fed again, gets its cache back bit by bit, and a
- *   copied prefix is what the sequence would have computed itself.
+ * - a chunk of a prompt or observation gives the bits of as many steps (`prefillStep`), so a dropped sequence, fed again, gets its
+ *   cache back bit by bit, and a copied prefix is what the sequence would have computed itself.
  */
 import { tokenDrawer } from './draw.js';
 import type { Decoder } from './decoder.js';
-import type { CachePool, KvCacheMemory, NewEntries } from './kv-cache.js';
+import type { CachePool, KvCacheMemory } from './kv-cache.js';
 import { uniform } from './philox.js';
 import { createSequences, dropCache, type ActiveRequest, type Sequence } from './sequences.js';
 import type { StopMatcher } from './stop-strings.js';
@@ -36,6 +36,9 @@ export interface SamplerOptions {
   stopMatcher(stop: readonly string[]): StopMatcher;
 }
 
+/** Fewer tokens are fed one by one, beside those of the other rows. */
+const MIN_CHUNK = 8;
+
 export function createSampler(
   decoder: Decoder,
   cache: KvCacheMemory<Sequence>,
@@ -51,6 +54,7 @@ export function createSampler(
     running = true;
     try {
       while (sequences.admit(finish)) {
+        for (const sequence of sequences.active()) await prefill(sequence);
         for (const pool of cache.pools()) await stepPool(pool);
       }
     } catch (error) {
@@ -60,31 +64,43 @@ export function createSampler(
     }
   }
 
+  /** Feeds a chunk of a sequence that has many tokens to feed before it can sample. */
+  async function prefill(sequence: Sequence): Promise<void> {
+    const { row, cached, request, tokens } = sequence;
+    if (!decoder.prefill || !row || !request) return;
+    // The last known token is left for a step, which gives the logits. A chunk stays within the row's capacity.
+    const count = Math.min(decoder.chunkTokens, tokens.length - 1 - cached, row.pool.capacity - cached);
+    if (count < MIN_CHUNK) return;
+    const entries = await decoder.prefill(cache, row, tokens.slice(cached, cached + count));
+    if (!isUnchanged(sequence, request, cached, row)) return;
+    cache.write(row, cached, entries, 0, count);
+    sequence.cached += count;
+  }
+
   /** Feeds one token to each working row of a pool. */
   async function stepPool(pool: CachePool<Sequence>): Promise<void> {
     const span = arrange(pool);
-    for (let start = 0; start < span; start += cache.rowsPerBlock) {
-      const rows = Math.min(cache.rowsPerBlock, span - start);
-      const fed = pool.rows.slice(start, start + rows).map(({ owner: sequence }) => ({ sequence, ...sequence }));
-      const { logits, entries } = await decoder.step(cache, pool, start / cache.rowsPerBlock, rows, nextToken);
-      fed.forEach(({ sequence, request, cached, row }, i) => {
-        // While the step ran, the request may have been aborted, or the sequence released or its cache dropped.
-        if (!request || sequence.request !== request || sequence.cached !== cached || sequence.row !== row) return;
-        advance(sequence, request, logits.subarray(i * vocabSize, (i + 1) * vocabSize), entries, i);
+    for (let first = 0; first < span; first += cache.rowsPerBlock) {
+      const rows = pool.rows.slice(first, Math.min(first + cache.rowsPerBlock, span));
+      const before = rows.map(({ owner: sequence }) => ({ sequence, ...sequence }));
+      const fed = before.map(nextToken);
+      const { logits, entries } = await decoder.step(cache, pool, first, fed);
+      before.forEach(({ sequence, request, cached, row }, i) => {
+        if (!fed[i] || !request || !row || !isUnchanged(sequence, request, cached, row)) return;
+        cache.write(row, cached, entries, i, 1);
+        sequence.cached++;
+        if (sequence.cached < sequence.tokens.length) return;
+        sampleFrom(logits.subarray(i * vocabSize, (i + 1) * vocabSize), sequence, request);
       });
     }
   }
 
-  function advance(
-    sequence: Sequence,
-    request: ActiveRequest,
-    logits: Float32Array,
-    entries: NewEntries,
-    from: number,
-  ) {
-    cache.write(sequence.row!, sequence.cached, entries, from);
-    sequence.cached++;
-    if (sequence.cached < sequence.tokens.length) return;
+  /** False if the request was aborted, or the sequence released or its cache dropped, while a run was under way. */
+  function isUnchanged(sequence: Sequence, request: ActiveRequest, cached: number, row: Sequence['row']): boolean {
+    return sequence.request === request && sequence.cached === cached && sequence.row === row;
+  }
+
+  function sampleFrom(logits: Float32Array, sequence: Sequence, request: ActiveRequest): void {
     const { options, tokens, logprobs } = request;
     try {
       const { token, logprob } = draw(logits, uniform(options.seed, sequence.cached), options);
@@ -119,8 +135,10 @@ export function createSampler(
     return rows - rest + (rest > 0 ? decoder.paddedRows(rest) : 0);
   }
 
-  function nextToken({ request, tokens, cached }: Sequence) {
-    return request ? { token: tokens[cached] as number, cached } : undefined;
+  function nextToken({ request, tokens, cached, row }: Sequence) {
+    // A chunk may have filled the row up; it grows before the next round.
+    const fits = row !== undefined && cached < row.pool.capacity;
+    return request && fits ? { token: tokens[cached] as number, cached } : undefined;
   }
 
   function finish(sequence: Sequence, outcome: SampleResult['stopReason'] | Error): void {
