@@ -71,8 +71,8 @@ export async function train(config: ResolvedConfig, options: TrainOptions): Prom
   if (checkpoint) {
     state = await loadCheckpoint(checkpoint.directory, learner);
     stream.restore(state.stream);
-    await run.rewindTo(state.step);
   }
+  if (resume) await run.rewindTo(state.step);
 
   let finished = state.step >= config.steps;
   while (!finished) {

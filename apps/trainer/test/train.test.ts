@@ -124,6 +124,16 @@ describe('determinism', () => {
     );
   });
 
+  it('a run killed before its first checkpoint starts again, and leaves no line twice', async () => {
+    const whole = await run();
+    const path = await mkdtemp(join(tmpdir(), 'tapo-train-'));
+    const dying = bigramEngine(hint);
+    const onStep = () => void (dying.failAt = 3);
+    await expect(run({}, { engine: dying, onStep, warn: kill }, path)).rejects.toThrow('killed');
+    const resumed = await run({}, { resume: true }, path);
+    expect(timeless(resumed.metrics)).toEqual(timeless(whole.metrics));
+  });
+
   it('stopping on request saves, and the resumed run is bit-identical', async () => {
     const whole = await run();
     let steps = 0;
