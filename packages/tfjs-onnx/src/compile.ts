@@ -1,3 +1,4 @@
+import * as tf from '@tensorflow/tfjs-core';
 import type { HostTensor } from './host-tensor.js';
 import { checkHostTensor } from './host-tensor.js';
 import { createProgram } from './runtime/program.js';
@@ -35,6 +36,15 @@ export interface CompiledFunction {
   dispose(): Promise<void>;
 }
 
+/** A compiled function of single tensors; it is called with tfjs tensors or host tensors, and gives tfjs tensors. */
+export interface CompiledTensorFunction<Output> extends CompiledFunction {
+  /** The caller disposes of the result, which lives on the active backend. */
+  (...inputs: (tf.Tensor | HostTensor)[]): Promise<Output>;
+}
+
+/** A function of single tensors; at least one of its parameters is typed `tf.Tensor` in the source. */
+export type TensorFunction<Output> = (...inputs: never[]) => Output;
+
 /**
  * Compiles a function of tensors, like `jax.jit`: `f` runs once per input signature, with tensors that have no values,
  * and what it did, gradients included, becomes one ONNX Runtime session.
@@ -42,7 +52,49 @@ export interface CompiledFunction {
  * Tensors and variables that `f` takes from outside are read at that time and become constants. A variable assigned later
  * is noticed, and the function is recorded again; what changes every step should be an input.
  */
-export function compile(f: NamedFunction, options: CompileOptions = {}): CompiledFunction {
+export function compile(f: NamedFunction, options?: CompileOptions): CompiledFunction;
+/** The same for a function of single tensors, `(x: tf.Tensor, y: tf.Tensor) => tf.Tensor` or `=> tf.Tensor[]`. */
+export function compile<Output extends tf.Tensor | tf.Tensor[]>(
+  f: TensorFunction<Output>,
+  options?: CompileOptions,
+): CompiledTensorFunction<Output>;
+export function compile(
+  f: NamedFunction | TensorFunction<tf.Tensor | tf.Tensor[]>,
+  options: CompileOptions = {},
+): CompiledFunction {
+  const named = compileNamed(f as NamedFunction, options);
+  const positional = compileNamed((inputs) => {
+    const ordered = Object.keys(inputs).map((_, position) => inputs[`${position}`]!);
+    const output = (f as (...all: tf.Tensor[]) => tf.Tensor | tf.Tensor[])(...ordered);
+    return Object.fromEntries([output].flat().map((tensor, position) => [outputName(position, output), tensor]));
+  }, options);
+  const call = async (...inputs: (tf.Tensor | HostTensor)[]) => {
+    const read = await Promise.all(inputs.map((input) => (input instanceof tf.Tensor ? toHostTensor(input) : input)));
+    const results = await positional.run(Object.fromEntries(read.map((tensor, position) => [`${position}`, tensor])));
+    const tensors = Object.values(results).map(({ data, shape, dtype }) => tf.tensor(data, shape, dtype));
+    return SINGLE in results ? tensors[0]! : tensors;
+  };
+  const both = { run: named.run, dispose: () => Promise.all([named.dispose(), positional.dispose()]).then(() => {}) };
+  return Object.defineProperties(Object.assign(call, both), {
+    compiledCount: { get: () => named.compiledCount + positional.compiledCount },
+    cachedCount: { get: () => named.cachedCount + positional.cachedCount },
+  }) as unknown as CompiledFunction;
+}
+
+/** The output's name where a function of single tensors returns one tensor, not a list. */
+const SINGLE = 'output';
+
+const outputName = (position: number, output: tf.Tensor | tf.Tensor[]) =>
+  Array.isArray(output) ? `output${position}` : SINGLE;
+
+async function toHostTensor(tensor: tf.Tensor): Promise<HostTensor> {
+  const { shape, dtype } = tensor;
+  if (dtype !== 'float32' && dtype !== 'int32' && dtype !== 'bool')
+    throw new Error(`A ${dtype} tensor cannot be an input: float32, int32 and bool are supported.`);
+  return { data: (await tensor.data()) as HostTensor['data'], shape: [...shape], dtype };
+}
+
+function compileNamed(f: NamedFunction, options: CompileOptions): CompiledFunction {
   const { constants = {}, cacheSize = 8, ...sessionOptions } = options;
   for (const [name, tensor] of Object.entries(constants)) checkHostTensor(name, tensor);
   const programs = createProgramCache(cacheSize);

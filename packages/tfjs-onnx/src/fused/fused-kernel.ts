@@ -12,5 +12,5 @@ export function runFused<Inputs extends Record<string, tf.Tensor>>(
 ): tf.Tensor[] {
   const backend = tf.getBackend();
   if (!backend || !tf.getKernel(kernelName, backend)) return tf.tidy(() => composed(inputs));
-  return tf.engine().runKernel<tf.Tensor[]>(kernelName, inputs, attributes);
+  return [tf.engine().runKernel<tf.Tensor | tf.Tensor[]>(kernelName, inputs, attributes)].flat();
 }

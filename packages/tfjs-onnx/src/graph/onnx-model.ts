@@ -20,6 +20,8 @@ export interface GraphOutput {
 /** Weights kept beside the model instead of inside it. */
 export interface ExternalConstant {
   path: string;
+  /** Where in the file at `path` the data lies: after that of the constants before it with the same path. */
+  offset: number;
   data: Uint8Array;
 }
 
@@ -54,9 +56,14 @@ export function encodeModel(
     ];
     if (bytes.byteLength < externalThresholdBytes) return message([...head, bytesField(9, bytes)]);
     const path = externalPath(constant);
-    external.push({ path, data: bytes });
-    const location = message([stringField(1, 'location'), stringField(2, path)]);
-    return message([...head, messageField(13, location), integerField(14, 1)]);
+    const before = external.findLast((each) => each.path === path);
+    const offset = before ? before.offset + before.data.byteLength : 0;
+    external.push({ path, offset, data: bytes });
+    const place = { location: path, offset: `${offset}`, length: `${bytes.byteLength}` };
+    const entries = Object.entries(place).map(([key, value]) =>
+      messageField(13, message([stringField(1, key), stringField(2, value)])),
+    );
+    return message([...head, ...entries, integerField(14, 1)]);
   });
   const sequence = sequenceOutput === undefined ? [] : [sequenceOutput];
   const content = message([

@@ -4,6 +4,7 @@ import type { GraphValue } from '../graph/graph.js';
 import { attentionKernels } from './attention.js';
 import { creationKernels } from './creation.js';
 import { elementwiseKernels } from './elementwise.js';
+import { fusedKernels } from './fused.js';
 import { indexingKernels } from './indexing.js';
 import type { KernelTable, OnnxKernel } from './kernel.js';
 import { matMulKernels } from './matmul.js';
@@ -15,6 +16,7 @@ const builtIn: KernelTable = {
   ...attentionKernels,
   ...creationKernels,
   ...elementwiseKernels,
+  ...fusedKernels,
   ...indexingKernels,
   ...matMulKernels,
   ...reductionKernels,

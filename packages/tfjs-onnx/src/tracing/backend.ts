@@ -34,6 +34,7 @@ const NO_VALUES =
 class TraceBackend extends tf.KernelBackend {
   readonly #symbols = new WeakMap<tf.DataId, GraphValue>();
   readonly #hostValues = new Map<tf.DataId, HostValue>();
+  readonly #disposed: tf.DataId[] = [];
   #trace: Trace | undefined;
 
   /** Runs `record` with an empty graph in place; traces do not nest. */
@@ -44,6 +45,7 @@ class TraceBackend extends tf.KernelBackend {
       return record(this.#trace);
     } finally {
       this.#trace = undefined;
+      for (const dataId of this.#disposed.splice(0)) this.#hostValues.delete(dataId);
     }
   }
 
@@ -64,6 +66,10 @@ class TraceBackend extends tf.KernelBackend {
 
   symbol(dataId: tf.DataId): GraphValue | undefined {
     return this.#symbols.get(dataId);
+  }
+
+  hostValues(dataId: tf.DataId): HostValue['values'] | undefined {
+    return this.#hostValues.get(dataId)?.values;
   }
 
   override write(values: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {
@@ -89,7 +95,9 @@ class TraceBackend extends tf.KernelBackend {
   }
 
   override disposeData(dataId: tf.DataId): boolean {
-    this.#hostValues.delete(dataId);
+    // Until the trace is over: a gradient may still want what its forward pass made and tidied away.
+    if (this.#trace) this.#disposed.push(dataId);
+    else this.#hostValues.delete(dataId);
     return true;
   }
 
@@ -132,7 +140,7 @@ export function graphValueOf(tensor: tf.TensorInfo): GraphValue {
   const known = traceBackend.symbol(tensor.dataId);
   if (known) return graph.reshape(known, tensor.shape);
   if (tensor instanceof tf.Variable) traceBackend.variables?.set(tensor, tensor.dataId);
-  const values = tf.engine().readSync(tensor.dataId) as HostValue['values'];
+  const values = traceBackend.hostValues(tensor.dataId) ?? (tf.engine().readSync(tensor.dataId) as HostValue['values']);
   return graph.constant(toConstantData(values, tensor.dtype), tensor.shape, tensor.dtype as GraphValue['dtype']);
 }
 
