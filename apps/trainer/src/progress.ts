@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import colors from 'picocolors';
 import type { StepMetrics } from './step-metrics.js';
 
@@ -19,7 +20,7 @@ export interface ProgressOptions {
   json?: boolean;
 }
 
-const barWidth = 24;
+const barWidth = 12;
 
 /** `NO_COLOR` and pipes are respected: without a TTY there are plain lines only. */
 export function createProgress({
@@ -39,8 +40,9 @@ export function createProgress({
     const share = (step + Math.min(1, rollouts / rolloutsPerStep) * 0.8) / steps;
     const filled = Math.min(barWidth, Math.round(share * barWidth));
     const bar = colors.cyan('━'.repeat(filled)) + colors.dim('━'.repeat(barWidth - filled));
+    const parts = [bar, `${step}/${steps}`, last ? describeMetrics(last) : '', colors.dim(`${rollouts} rollouts`)];
     clear();
-    stream.write(`${bar} ${step}/${steps} ${last ? describeMetrics(last) : ''} ${colors.dim(`${rollouts} rollouts`)}`);
+    stream.write(fitting(parts, stream.columns ?? 80));
   }
 
   return {
@@ -65,6 +67,13 @@ export function createProgress({
     },
     close: () => void clear(),
   };
+}
+
+/** As many parts as one line holds: a wrapped line could not be cleared. */
+function fitting(parts: readonly string[], columns: number): string {
+  const line = parts.join('  ');
+  if (parts.length === 0 || stripVTControlCharacters(line).length < columns) return line;
+  return fitting(parts.slice(0, -1), columns);
 }
 
 function describeMetrics(metrics: StepMetrics): string {
