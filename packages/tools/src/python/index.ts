@@ -52,8 +52,8 @@ export interface PythonOptions {
 }
 
 const MAX_TRACKED_ROLLOUTS = 100_000;
-/** beyond the time limit, which the worker watches itself: then it is killed */
-const KILL_GRACE_MS = 250;
+/** beyond the time limit, which the worker watches itself, with room for a busy machine; then it is killed */
+const KILL_GRACE_MS = 1000;
 
 /**
  * Python for a policy: CPython in WebAssembly, in processes of its own. What is and what is not covered stands at the
@@ -83,14 +83,13 @@ export function createPython({
   const limits = { memoryLimitBytes, fileLimitBytes, outputLength: maxOutputLength };
   let prepared: ReturnType<typeof prepare> | undefined;
   async function prepare(signal: AbortSignal) {
-    const { directories, ...paths } = await loadImage({
-      memoryLimitBytes,
-      fileLimitBytes,
-      cacheDirectory,
-      wheels: await resolveWheels({ packages, packageSource, signal }),
-      signal,
-    });
-    const wrapper = layers === 'auto' ? await findLayers([SANDBOX_DIRECTORY, ...directories], memoryLimitBytes) : [];
+    const [{ directories, ...paths }, wrap] = await Promise.all([
+      resolveWheels({ packages, packageSource, signal }).then((wheels) =>
+        loadImage({ memoryLimitBytes, fileLimitBytes, cacheDirectory, wheels, signal }),
+      ),
+      layers === 'auto' ? findLayers(memoryLimitBytes) : () => [],
+    ]);
+    const wrapper = wrap([SANDBOX_DIRECTORY, ...directories]);
     return { paths, directories, wrapper };
   }
   const pool = createPool<PythonWorker>({
@@ -169,6 +168,7 @@ async function runWithin(
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<RunReply> {
+  signal.throwIfAborted();
   let killed = false;
   const kill = () => {
     killed = true;

@@ -9,26 +9,22 @@ import { dirname } from 'node:path';
  * - `prlimit` (util-linux): no core dumps, no file can be written, a limit on the memory of the process
  * - `bwrap` (bubblewrap): no network, no other processes, a file system with next to nothing in it; ends with its parent
  *
- * @param directories what the worker must be able to read
+ * @returns the beginning of the command line, given the directories a worker must be able to read
  */
-export async function findLayers(directories: readonly string[], memoryLimitBytes: number): Promise<string[]> {
-  if (process.platform !== 'linux') return [];
-  const layers: string[] = [];
+export async function findLayers(memoryLimitBytes: number): Promise<(directories: readonly string[]) => string[]> {
+  if (process.platform !== 'linux') return () => [];
   const bwrap = findProgram('bwrap');
-  if (bwrap) {
-    const candidate = [bwrap, ...bwrapArguments(directories)];
-    if (await works(candidate)) layers.push(...candidate);
-  }
   const prlimit = findProgram('prlimit');
-  if (prlimit) {
-    const dataBytes = 2 * memoryLimitBytes + 2 ** 30;
-    const candidate = [prlimit, '--core=0', '--fsize=0', `--data=${dataBytes}`];
-    if (await works([...layers, ...candidate])) layers.push(...candidate);
-  }
-  return layers;
+  const dataBytes = 2 * memoryLimitBytes + 2 ** 30;
+  const limits = prlimit ? [prlimit, '--core=0', '--fsize=0', `--data=${dataBytes}`] : [];
+  const [limitsWork, bwrapWorks] = await Promise.all([works(limits), works(bwrap ? [bwrap, ...isolation([])] : [])]);
+  return (directories) => [
+    ...(bwrap && bwrapWorks ? [bwrap, ...isolation(directories)] : []),
+    ...(limitsWork ? limits : []),
+  ];
 }
 
-function bwrapArguments(directories: readonly string[]): string[] {
+function isolation(directories: readonly string[]): string[] {
   const system = ['/usr', '/bin', '/lib', '/lib64', '/etc/ld.so.cache', '/etc/alternatives'];
   const needed = [...directories, dirname(realpathSync(process.execPath)), dirname(process.execPath)];
   const isolate = [
@@ -58,7 +54,9 @@ function isExecutable(path: string): boolean {
 }
 
 /** Containers often forbid what these programs do: they are tried before they are relied on. */
-async function works([command = '', ...rest]: string[]): Promise<boolean> {
+async function works(layer: readonly string[]): Promise<boolean> {
+  const [command, ...rest] = layer;
+  if (!command) return false;
   const child = spawn(command, [...rest, process.execPath, '--version'], { stdio: 'ignore', env: {}, timeout: 5000 });
   const [code] = (await once(child, 'exit').catch(() => [1])) as [number | null];
   return code === 0;

@@ -1,7 +1,10 @@
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { callTool } from '@tapo/tools';
 import { toolConformance } from '@tapo/tools/conformance';
 import { createPython } from '@tapo/tools/python';
+
+// the first call may have to build the image: seconds, and more on a busy machine
+vi.setConfig({ testTimeout: 120_000 });
 
 toolConformance('python', () => createPython({ workers: 2 }), {
   test: it,

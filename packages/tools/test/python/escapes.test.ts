@@ -3,8 +3,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { attackTests, openSandbox, TAKE_MEMORY } from './sandbox.js';
+
+// the first call may have to build the image: seconds, and more on a busy machine
+vi.setConfig({ testTimeout: 120_000 });
 
 const run = openSandbox({ timeLimitMs: 12_000 });
 const SECRET = 'tapo-secret-4711';

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { openSandbox, TAKE_MEMORY } from './sandbox.js';
 
 const run = openSandbox({ spares: 0, timeLimitMs: 12_000 });
@@ -112,6 +112,9 @@ memory[0:1 << 24] = bytes(1 << 24)`,
   ],
   ['memory grown to the limit', 'x = bytes(200 << 20)\nprint(len(x))', 'print(5)', /^5$/],
 ];
+
+// the first call may have to build the image: seconds, and more on a busy machine
+vi.setConfig({ testTimeout: 120_000 });
 
 describe('nothing is left of', () => {
   it.each(leftovers)('%s', async (_name, first, second, seen) => {

@@ -8,6 +8,9 @@ import { createPython } from '@tapo/tools/python';
 import { createPool } from '../../src/python/pool.js';
 import type { PoolWorker } from '../../src/python/pool.js';
 
+// the first call may have to build the image: seconds, and more on a busy machine
+vi.setConfig({ testTimeout: 120_000 });
+
 const call = (tool: unknown, source: string, signal?: AbortSignal) =>
   callTool(tool as Tool, source, { rolloutId: crypto.randomUUID(), signal, timeoutMs: 15_000 });
 

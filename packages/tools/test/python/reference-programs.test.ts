@@ -1,6 +1,9 @@
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { createPython } from '@tapo/tools/python';
 import { serveCode } from '@tapo/tools/serve-code';
+
+// the first call may have to build the image: seconds, and more on a busy machine
+vi.setConfig({ testTimeout: 120_000 });
 
 /**
  * The kinds of programs the reference's code server is tested with, and what it must answer: `finished`, and a part of

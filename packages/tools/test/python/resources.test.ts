@@ -1,5 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { attackTests, openSandbox } from './sandbox.js';
+
+// the first call may have to build the image: seconds, and more on a busy machine
+vi.setConfig({ testTimeout: 120_000 });
 
 const quick = openSandbox({ timeLimitMs: 300 });
 /** for what must reach another limit first, on however busy a machine */
