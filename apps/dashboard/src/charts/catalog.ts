@@ -121,12 +121,26 @@ export function chartsFor(keys: readonly string[]): ChartSection[] {
   const sections = catalog.map(({ title, charts }) => ({
     title,
     charts: charts
-      .map((chart) => ({ ...chart, keys: chart.keys.flatMap(expand) }))
+      .map((chart) => ({ ...chart, keys: inOrder(chart.keys.flatMap(expand)) }))
       .filter((chart) => chart.keys.length > 0),
   }));
   for (const { charts } of sections) for (const chart of charts) for (const key of chart.keys) shown.add(key);
   const rest = keys.filter((key) => !shown.has(key)).map((key) => ({ title: key, keys: [key] }));
   return [...sections, { title: 'More', charts: rest }].filter(({ charts }) => charts.length > 0);
+}
+
+/** how things end: the good end first, each with a colour of its own */
+const endings = ['ok', 'answer', 'error', 'length', 'refused', 'turns', 'timeout', 'aborted'];
+const endingColors = [0, 0, 1, 2, 3, 4, 5, 7];
+
+function inOrder(keys: string[]): string[] {
+  const position = (key: string) => endings.indexOf(seriesName(key));
+  return keys.every((key) => position(key) >= 0) ? keys.toSorted((a, b) => position(a) - position(b)) : keys;
+}
+
+/** Index into the palette for the k-th line of a chart. */
+export function colorOf(key: string, k: number): number {
+  return /^(callStatus|stopReasons)\./.test(key) ? (endingColors[endings.indexOf(seriesName(key))] ?? k) : k;
 }
 
 /** `callsByTool.python` → `python`; `sampledTokens` → `sampled tokens` */

@@ -6,7 +6,7 @@ export interface Requested<T> {
   error?: string;
 }
 
-/** The answer to a path, asked for again when the path or `version` changes; the old one stays until the new one is there. */
+/** The answer to a path, asked for again when the path or `version` changes; an older version stays until then. */
 export function useRequest<T>(path: string | undefined, version: unknown = 0): Requested<T> {
   const [state, setState] = useState<Requested<T> & { path?: string }>({});
   useEffect(() => {
@@ -20,5 +20,5 @@ export function useRequest<T>(path: string | undefined, version: unknown = 0): R
     );
     return () => controller.abort();
   }, [path, version]);
-  return path === undefined ? {} : state;
+  return state.path === path ? state : {};
 }

@@ -1,7 +1,7 @@
 import { flatConfig } from '@tapo/trainer/view';
 import { useMemo } from 'preact/hooks';
 import type { MetricsLine, RunSummary } from '@tapo/trainer/view';
-import { chartsFor, seriesName } from '../charts/catalog.js';
+import { chartsFor, colorOf, seriesName } from '../charts/catalog.js';
 import type { ChartSpec } from '../charts/catalog.js';
 import { LineChart } from '../charts/line-chart.js';
 import type { ChartSeries } from '../charts/line-chart.js';
@@ -95,9 +95,9 @@ function Toolbar({ all, shown, weight, groupKey }: ToolbarProps) {
           all.map(({ id }) => (
             <li key={id}>
               <button type="button" aria-pressed={ids.includes(id)} onClick={() => toggle(id)}>
-                <i
-                  class={`swatch ${ids.includes(id) && !grouped && shown.length > 1 ? `s${ids.indexOf(id) % paletteSize}` : ''}`}
-                />
+                {shown.length > 1 && !grouped && (
+                  <i class={`swatch ${ids.includes(id) ? `s${ids.indexOf(id) % paletteSize}` : ''}`} />
+                )}
                 {id}
               </button>
             </li>
@@ -194,7 +194,7 @@ function Chart({ chart, curves, steps, weight, onStep }: ChartProps) {
           const smooth = chart.stacked === true ? 0 : weight;
           return {
             name: curves.length === 1 ? seriesName(key) : curve.name,
-            color: curves.length === 1 ? k : curve.color,
+            color: curves.length === 1 ? colorOf(key, k) : curve.color,
             ...curveValues(curve, { key, steps, smooth }),
           };
         }),

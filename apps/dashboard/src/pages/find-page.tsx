@@ -66,7 +66,7 @@ function FoundRow({ runId, row }: { runId: string; row: TrajectoryRow }) {
       <span class="answer" dir="auto">
         {answer === null ? <span class="soft">no answer</span> : <VisibleText text={answer} />}
       </span>
-      <span class="soft">
+      <span class="soft calls">
         {calls.map(({ tool, status }) => (status === 'ok' ? tool : `${tool}: ${status}`)).join(', ') || 'no call'}
       </span>
       <span class="soft">{source}</span>

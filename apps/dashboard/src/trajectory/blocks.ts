@@ -20,7 +20,7 @@ export function readableBlocks({ segments, turns }: Pick<TrajectoryDetail, 'segm
   return segments.flatMap(({ text, sampled }): Block[] => {
     if (sampled) {
       turn++;
-      return sampledBlocks(text, new Set((turns[turn]?.calls ?? []).map((call) => call.tool)));
+      return sampledBlocks(text, new Set(turns[turn]?.calls.map(({ input }) => input.trim())));
     }
     return observationBlocks(text, turns[turn]);
   });
@@ -45,25 +45,19 @@ function observationBlocks(text: string, turn: TrajectoryDetail['turns'][number]
   ];
 }
 
-/** `called` says whether this turn ended in calls: then its last block is one, whatever its tag. */
-function sampledBlocks(text: string, called: ReadonlySet<string>): Block[] {
-  const found = [...text.matchAll(/<([a-z][\w.-]*)>(.*?)<\/\1>/gis)].filter(
-    (match, i, all) =>
-      kindOf((match[1] as string).toLowerCase(), called.size > 0 && i === all.length - 1) !== undefined,
-  );
+/** A block is a call if its text is what the tool was given, whatever its tag. */
+function sampledBlocks(text: string, inputs: ReadonlySet<string>): Block[] {
   const blocks: Block[] = [];
   let position = 0;
-  found.forEach((match, i) => {
+  for (const match of text.matchAll(/<([a-z][\w.-]*)>(.*?)<\/\1>/gis)) {
     const tag = (match[1] as string).toLowerCase();
-    const kind = kindOf(tag, called.size > 0 && i === found.length - 1) as Block['kind'];
+    const inner = (match[2] as string).trim();
+    const kind = kindOf(tag, inputs.has(inner));
+    if (kind === undefined) continue;
     blocks.push(plain(text.slice(position, match.index)));
-    blocks.push({
-      kind,
-      name: kind === 'forged' ? 'response written by the policy' : tag,
-      text: (match[2] as string).trim(),
-    });
+    blocks.push({ kind, name: kind === 'forged' ? 'response written by the policy' : tag, text: inner });
     position = match.index + match[0].length;
-  });
+  }
   blocks.push(plain(text.slice(position)));
   return blocks.filter((block) => block.kind !== 'text' || block.text !== '');
 }
