@@ -19,11 +19,11 @@ export type Engine = Omit<EngineMethods, 'sample'> & {
 };
 
 export async function createEngine(setup: EngineSetup): Promise<Engine> {
-  const { config, backend, threads, microBatchTokens, maxCacheBytes, maxRows, compiledShapes, eosTokenIds } = setup;
+  const { config, backend, threads, maxCacheBytes, maxRows, eosTokenIds } = setup;
   const runner = await createRunner(backend, threads);
   const store = createParameterStore(setup.parameters, setup.adapter);
-  const learner = createLocalLearner(store, config, runner, { microBatchTokens, compiledShapes });
-  const decoder = createDecoder(store, config, runner, { maxRows, compiledShapes });
+  const learner = createLocalLearner(store, config, runner, setup);
+  const decoder = createDecoder(store, config, runner, setup);
   const cache = createKvCache<Sequence>(cacheGeometry(config), { maxBytes: maxCacheBytes, rowsPerBlock: maxRows });
   let matchers = stopMatchers([]);
   const sampler = createSampler(decoder, cache, {

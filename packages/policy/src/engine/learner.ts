@@ -13,6 +13,8 @@ import { floats, ints, type HostTensor, type RunnableFunction, type Runner, type
 export interface LearnerOptions {
   /** padded positions computed at once: bounds the memory of a step */
   microBatchTokens: number;
+  /** keep each layer's input only, and compute the rest again in the backward pass */
+  gradientCheckpointing: boolean;
   /** compiled shapes kept per function */
   compiledShapes: number;
 }
@@ -34,6 +36,8 @@ export interface LocalLearner {
 /** Optional columns of a batch that a loss reads. */
 const lossColumns = ['advantages', 'oldLogprobs', 'rolloutLogprobs', 'referenceLogprobs'] as const;
 
+type TokenLogprobsOptions = NonNullable<Parameters<typeof tokenLogprobs>[4]>;
+
 /** Prefixes keep a parameter apart from its accumulator and from the batch. */
 const WEIGHT = 'weight/';
 const GRADIENT = 'gradient/';
@@ -42,7 +46,7 @@ export function createLocalLearner(
   store: ParameterStore,
   config: ModelConfig,
   runner: Runner,
-  { microBatchTokens, compiledShapes }: LearnerOptions,
+  { microBatchTokens, gradientCheckpointing, compiledShapes }: LearnerOptions,
 ): LocalLearner {
   const prefixed = (prefix: string, tensors: Record<string, HostTensor>) =>
     Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [prefix + name, tensor]));
@@ -61,14 +65,12 @@ export function createLocalLearner(
 
   const forward = (
     inputs: Record<string, tf.Tensor>,
-    changed: Record<string, tf.Tensor> = {},
-    entropyGradient = false,
+    changed: Record<string, tf.Tensor>,
+    options: TokenLogprobsOptions,
   ) => {
-    const { parameters, options } = modelOf(store, (name) => changed[name] ?? (inputs[WEIGHT + name] as tf.Tensor));
-    return tokenLogprobs(parameters, { tokens: inputs.inputs! }, inputs.targets!, config, {
-      ...options,
-      entropyGradient,
-    });
+    const model = modelOf(store, (name) => changed[name] ?? (inputs[WEIGHT + name] as tf.Tensor));
+    const sequence = { tokens: inputs.inputs! };
+    return tokenLogprobs(model.parameters, sequence, inputs.targets!, config, { ...model.options, ...options });
   };
 
   const withGradient =
@@ -78,7 +80,7 @@ export function createLocalLearner(
       const entropyGradient = spec.name === 'dapo' && (spec.entropyCoefficient ?? 0) !== 0;
       const loss = (...values: tf.Tensor[]): tf.Scalar => {
         const changed = Object.fromEntries(trained.map((name, i) => [name, values[i] as tf.Tensor]));
-        outputs = forward(inputs, changed, entropyGradient);
+        outputs = forward(inputs, changed, { entropyGradient, checkpoint: gradientCheckpointing });
         tf.keep(outputs.logprobs);
         tf.keep(outputs.entropies);
         return lossOf(spec, { ...inputs, ...outputs } as Record<string, tf.Tensor>);
@@ -117,7 +119,7 @@ export function createLocalLearner(
       return [...functions.values()].reduce((total, { compiledCount }) => total + compiledCount, 0);
     },
     async logprobs(batch) {
-      const f = prepare('logprobs', () => (inputs) => forward(inputs));
+      const f = prepare('logprobs', () => (inputs) => forward(inputs, {}, {}));
       const run = (inputs: Record<string, HostTensor>) => f.run({ ...weights, ...inputs });
       const { logprobs, entropies } = await overMicroBatches(batch, [], run);
       return { logprobs, entropies };

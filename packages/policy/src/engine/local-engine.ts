@@ -27,6 +27,8 @@ export interface LocalEngineOptions<T extends EngineTokenizer = EngineTokenizer>
   threads?: number;
   /** padded positions of a micro-batch: bounds the memory of `logprobs` and `forwardBackward`. Default: from the model's size */
   microBatchTokens?: number;
+  /** keep only each layer's input for the backward pass, and compute the rest again: about a third more time, a fraction of the memory */
+  gradientCheckpointing?: boolean;
   /**
    * Memory of the sampler's KV cache; sequences that wait for a tool are dropped first, and fed again when they go on.
    * Default: up to a quarter of the machine's
@@ -77,11 +79,12 @@ export async function createLocalEngine<T extends EngineTokenizer>({
   backend = 'auto',
   threads = Math.min(8, availableParallelism()),
   compiledShapes = 32,
+  gradientCheckpointing = false,
   ...budget
 }: LocalEngineOptions<T>): Promise<LocalEngine<T>> {
   checkVocabulary(tokenizer, config);
   const { microBatchTokens, maxCacheBytes, maxRows } = {
-    ...memoryBudget(config),
+    ...memoryBudget(config, { gradientCheckpointing }),
     ...withoutUndefined(budget),
   } as MemoryBudget;
   if (maxRows < 4)
@@ -96,6 +99,7 @@ export async function createLocalEngine<T extends EngineTokenizer>({
     backend: choice.backend,
     threads: threads / workers,
     microBatchTokens,
+    gradientCheckpointing,
     maxCacheBytes,
     maxRows,
     compiledShapes,

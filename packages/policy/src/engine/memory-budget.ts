@@ -20,12 +20,21 @@ const MOST_ROWS = 64;
 /** Length of sequence that a full block of rows should still have room for. */
 const USUAL_POSITIONS = 1024;
 
-export function memoryBudget(config: ModelConfig, memoryBytes: number = totalmem()): MemoryBudget {
+export interface MemoryBudgetOptions {
+  gradientCheckpointing?: boolean;
+  /** of the machine */
+  memoryBytes?: number;
+}
+
+export function memoryBudget(
+  config: ModelConfig,
+  { gradientCheckpointing = false, memoryBytes = totalmem() }: MemoryBudgetOptions = {},
+): MemoryBudget {
   const maxCacheBytes = Math.floor(memoryBytes / 4);
   const rowBytes = positionBytes(cacheGeometry(config)) * USUAL_POSITIONS;
   let maxRows = MOST_ROWS;
   while (maxRows > 4 && maxRows * rowBytes > maxCacheBytes / 2) maxRows /= 2;
-  const tokens = Math.floor(memoryBytes / 16 / activationBytes(config));
+  const tokens = Math.floor(memoryBytes / 16 / activationBytes(config, gradientCheckpointing));
   return { maxCacheBytes, maxRows, microBatchTokens: Math.max(32, Math.min(MOST_TOKENS, tokens)) };
 }
 
@@ -38,9 +47,13 @@ export function positionBytes({ layers, heads, headDim }: KvGeometry): number {
   return 2 * layers * heads * headDim * 4;
 }
 
-/** Rough bytes per position that a backward pass keeps: what each layer's operations put out, scores over 256 positions, and the logits. */
-function activationBytes(config: ModelConfig): number {
+/**
+ * Rough bytes per position that a backward pass keeps: what each layer's operations put out, scores over 256 positions, and the
+ * logits; with checkpointing one layer's, and the input of each.
+ */
+function activationBytes(config: ModelConfig, gradientCheckpointing: boolean): number {
   const { numHiddenLayers, hiddenSize, intermediateSize, numAttentionHeads, headDim, vocabSize } = config;
   const layer = 8 * hiddenSize + 8 * numAttentionHeads * headDim + 5 * intermediateSize + 3 * numAttentionHeads * 256;
-  return 4 * (numHiddenLayers * layer + 4 * vocabSize);
+  const layers = gradientCheckpointing ? layer + numHiddenLayers * hiddenSize : numHiddenLayers * layer;
+  return 4 * (layers + 4 * vocabSize);
 }

@@ -17,6 +17,7 @@ export interface EngineSetup {
   backend: BackendName;
   threads: number;
   microBatchTokens: number;
+  gradientCheckpointing: boolean;
   maxCacheBytes: number;
   maxRows: number;
   compiledShapes: number;

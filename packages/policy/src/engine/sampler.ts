@@ -37,7 +37,7 @@ export interface SamplerOptions {
 }
 
 /** Fewer tokens are fed one by one, beside those of the other rows. */
-const MIN_CHUNK = 8;
+const MIN_CHUNK = 12;
 
 export function createSampler(
   decoder: Decoder,

@@ -40,6 +40,7 @@ export function tinyEngine(setup: Partial<EngineSetup> = {}): Promise<Engine> {
     backend: 'compiled' as BackendName,
     threads: 1,
     microBatchTokens: 1024,
+    gradientCheckpointing: false,
     maxCacheBytes: 2 ** 28,
     maxRows: 32,
     compiledShapes: 32,

@@ -78,6 +78,14 @@ describe('forwardBackward', () => {
     }
   });
 
+  it('gradient checkpointing changes no gradient beyond 1e-5', async () => {
+    const batch = randomBatch(6, 40);
+    const plain = await gradientsOf(await tinyEngine(), batch);
+    const checkpointed = await gradientsOf(await tinyEngine({ gradientCheckpointing: true }), batch);
+    expect(checkpointed.loss).toBeCloseTo(plain.loss, 6);
+    expect(relativeError(checkpointed.gradients, plain.gradients)).toBeLessThan(1e-5);
+  });
+
   it('adds to the accumulator: two halves of a batch give the gradient of the whole', async () => {
     const batch = randomBatch(8, 30);
     const engine = await tinyEngine();
