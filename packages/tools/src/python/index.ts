@@ -1,3 +1,27 @@
+/*
+ * Python for a policy: CPython compiled to WebAssembly (the binary of the npm package `pyodide`), each interpreter in a
+ * process of its own. None of Pyodide's JavaScript is run, so there is no bridge to JavaScript to be closed.
+ *
+ * Covered, from the inside out:
+ * - The wall: WebAssembly reaches nothing but its own memory and the functions it is given. Those are all in
+ *   sandbox/imports.mjs, some 600 lines with the files: an in-memory file system, a coarse clock, random bytes.
+ *   No host file, socket, process, thread, environment or JavaScript value is behind any of them. Python itself is not
+ *   trusted: forged bytecode that writes anywhere in its memory gains nothing.
+ * - Time: every loop of the binary counts its turns and looks at the clock (sandbox/wasm-code.mjs), so that nothing runs
+ *   on past its deadline and nobody has to be killed; the parent kills whoever does not answer all the same.
+ * - Memory: the engine refuses to grow beyond the limit; files, open files, names and output have limits of their own.
+ * - Persistence: after every call the whole memory, the globals and the files are put back; calls cannot see each other.
+ * - The version: only the one WebAssembly binary these imports were written for, by its hash, with nothing unknown in it.
+ * - Further layers: Node's permission model (no files but the sandbox's own, no processes, workers or addons), an empty
+ *   environment, no descriptors but one channel, no eval; on Linux `prlimit` and `bwrap` where they are installed.
+ *
+ * Not covered:
+ * - Errors in V8's WebAssembly or in the imports. Without `bwrap`, whoever breaks out of V8 has the network and may
+ *   signal processes of the same user: Node's permission model stops neither.
+ * - Time shared with other rollouts: a program can tell from its own speed how busy the machine is, to a millisecond.
+ * - Who asks may use the processor for the whole time limit, call after call: limit the calls per rollout.
+ * - What a program says of itself: its output, value and exception are its own, and it can write what it likes there.
+ */
 import { createHash, randomBytes } from 'node:crypto';
 import { availableParallelism, homedir } from 'node:os';
 import { join } from 'node:path';
@@ -56,10 +80,8 @@ const MAX_TRACKED_ROLLOUTS = 100_000;
 const KILL_GRACE_MS = 1000;
 
 /**
- * Python for a policy: CPython in WebAssembly, in processes of its own. What is and what is not covered stands at the
- * top of `sandbox/imports.mjs` and in the README.
- *
- * The pool starts at once, in the background; the first call waits for it. A call sees a fresh interpreter.
+ * A pool of Python interpreters as a tool. It starts at once, in the background; the first call waits for it. Every call
+ * sees a fresh interpreter, and throws `ToolError` with the observation when it ends other than well.
  */
 export function createPython({
   name = 'code',
