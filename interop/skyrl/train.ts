@@ -88,10 +88,13 @@ try {
     problems,
     judge: createJudge(config, { tools: [python], tokenizer }),
     run: openRunDirectory(join(scratch, 'run')),
-    onStep({ step, reward, accuracy, callsPerProblem }) {
+    onStep(metrics) {
+      const [reward = 0, accuracy = 0, calls = 0] = ['reward', 'accuracy', 'callsPerProblem'].map((name) =>
+        Number(metrics[name]),
+      );
       rewards.push(reward);
-      const shown = `reward ${reward.toFixed(2)}  accuracy ${accuracy.toFixed(2)}  calls ${callsPerProblem.toFixed(2)}`;
-      console.log(`step ${step}/${STEPS}  ${shown}`);
+      const shown = `reward ${reward.toFixed(2)}  accuracy ${accuracy.toFixed(2)}  calls ${calls.toFixed(2)}`;
+      console.log(`step ${metrics.step}/${STEPS}  ${shown}`);
     },
     warn: (message) => console.log(message),
   });

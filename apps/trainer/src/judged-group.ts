@@ -39,7 +39,7 @@ export interface TrainedGroup {
 }
 
 export interface JudgedGroupOptions {
-  config: Pick<ResolvedConfig, 'data' | 'rollout'>;
+  config: Pick<ResolvedConfig, 'data' | 'rollout' | 'loss'>;
   policy: Policy;
   tools: readonly Tool[];
   judge: Judge;
@@ -67,5 +67,14 @@ export async function judgedGroup(problem: Problem, options: JudgedGroupOptions)
     trajectories.map(async (trajectory) => ({ trajectory, judgement: await judge(problem, trajectory) })),
   );
   members.forEach(() => onRollout?.());
-  return { problem, members, accuracies: members.map(({ judgement }) => Number(judgement.accurate)) };
+  // Dynamic sampling drops groups whose members are all alike. Where fewer calls are preferred, right answers that cost
+  // different numbers of calls are not alike.
+  const cost = (trajectory: Trajectory) => (config.loss.callEfficiency > 0 ? countCalls(trajectory) : 0);
+  const accuracies = members.map(({ trajectory, judgement }) => (judgement.accurate ? 1 + cost(trajectory) : 0));
+  return { problem, members, accuracies };
+}
+
+/** Tool calls of a trajectory, over all turns. */
+export function countCalls({ turns }: Trajectory): number {
+  return turns.reduce((sum, { calls }) => sum + calls.length, 0);
 }

@@ -40,7 +40,7 @@ export function quickstartConfig(options: QuickstartOptions = {}): ResolvedConfi
       reward: { mode: 'strict', overlong: null },
       dynamicSampling: { maxDraws: 2 },
       // Free tools are called for everything; the paper's sums need no preference, single-digit ones do.
-      loss: { clipLow: 0.2, clipHigh: 0.28, callEfficiency: 0.8 },
+      loss: { clipLow: 0.2, clipHigh: 0.28, callEfficiency: 1 },
       optimizer: {
         learningRate: 2e-4,
         warmupSteps: 5,

@@ -17,7 +17,7 @@ import type { TrainingState } from './checkpoint.js';
 import { lossOptions, overlongLimit, stepOptions } from './config/derived.js';
 import type { ResolvedConfig } from './config/schema.js';
 import type { Engine } from './engine.js';
-import { judgedGroup } from './judged-group.js';
+import { countCalls, judgedGroup } from './judged-group.js';
 import type { Judge, JudgedRolloutGroup, TrainedGroup } from './judged-group.js';
 import type { Learner } from './learner.js';
 import { groupSeed } from './rollout-seed.js';
@@ -160,7 +160,7 @@ export async function train(config: ResolvedConfig, options: TrainOptions): Prom
     const rewards = members.map(({ judgement }) => judgement.reward);
     const advantages = callEfficiency(groupAdvantages(rewards, { estimator: config.loss.advantages }), {
       correct: members.map(({ judgement }) => judgement.accurate),
-      calls: members.map(({ trajectory }) => trajectory.turns.reduce((sum, { calls }) => sum + calls.length, 0)),
+      calls: members.map(({ trajectory }) => countCalls(trajectory)),
       strength: config.loss.callEfficiency,
     });
     return { problem, members: members.map((member, i) => ({ ...member, advantage: advantages[i] as number })) };

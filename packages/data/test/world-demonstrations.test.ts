@@ -171,7 +171,7 @@ describe('worldDemonstrations', () => {
   });
 
   it('words easy ones as stories', () => {
-    const easy = take(200).filter(({ source }) => source === 'easy');
+    const easy = take(200, {}).filter(({ source }) => source === 'easy');
     expect(easy.length).toBeGreaterThan(20);
     for (const demonstration of easy) expect(textOf(demonstration)).toMatch(/^\w+ has \d, gets \d\?<think>easy</);
   });

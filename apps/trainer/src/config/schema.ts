@@ -109,7 +109,7 @@ const loss = type({
   entropyCoefficient: 'number = 0',
   truncatedImportanceCap: type('number > 0 | null').default(null),
   /** prefers fewer calls among the right rollouts of a group, see `callEfficiency` of @tapo/core; 0 = off */
-  callEfficiency: '0 <= number < 1 = 0',
+  callEfficiency: 'number >= 0 = 0',
 });
 
 const optimizer = type({
