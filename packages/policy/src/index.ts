@@ -11,8 +11,6 @@ export type { CachedInputs, ForwardOptions, KvCache, ModelInputs, ModelParameter
 export { initializeParameters, parameterCount, parameterShapes } from './parameters.js';
 export type { HostParameters, HostTensor, InitializeParametersOptions } from './parameters.js';
 export type { RopeConfig, RopeScaling } from './rope.js';
-export { selectedLogprobs } from './selected-logprobs.js';
-export type { SelectedLogprobsOptions } from './selected-logprobs.js';
 export { openSafetensors, writeSafetensors } from './safetensors.js';
 export type { SafetensorsEntry, SafetensorsFile, WriteSafetensorsOptions } from './safetensors.js';
 export { characterTokenizer, writeTokenizerFiles } from './character-tokenizer.js';

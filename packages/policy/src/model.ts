@@ -7,13 +7,13 @@
  * Letters in shapes: B rows, T positions of a row, S positions attended to, V vocabulary, D hidden size, H query heads,
  * K key/value heads, G = H / K, d head dimension, F MLP width.
  */
+import { causalAttention, linearTokenLogprobs, rmsNorm, rope, type TokenLogprobsOptions } from '@tapo/tfjs-onnx';
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { ModelConfig } from './config.js';
 import { loraDelta, type Lora } from './lora.js';
 import { recomputed } from './recompute.js';
 import { inverseFrequencies } from './rope.js';
-import { selectedLogprobs, type SelectedLogprobsOptions } from './selected-logprobs.js';
 
 /** Parameters by Hugging Face weight name, for example `model.layers.0.self_attn.q_proj.weight`. */
 export type ModelParameters = Record<string, tf.Tensor>;
@@ -48,11 +48,8 @@ export interface CachedInputs {
   cache: KvCache;
 }
 
-/** What all layers share: cosines and sines of RoPE's angles, `[B or 1, 1, T, d]`, and the mask among the T positions. */
-type Shared = [cos: tf.Tensor, sin: tf.Tensor, mask: tf.Tensor];
-
-/** How a layer attends: queries `[B, H, T, d]`, and keys and values `[B, K, T, d]` with their mask → `[B, H, T, d]`. */
-type Attend = (layer: number, queries: tf.Tensor4D, own: AttendedPositions) => tf.Tensor4D;
+/** How a layer attends: queries `[B, T, H, d]`, keys and values `[B, T, K, d]` of its own positions → `[B, T, H, d]`. */
+type Attend = (layer: number, queries: tf.Tensor4D, keys: tf.Tensor4D, values: tf.Tensor4D) => tf.Tensor4D;
 
 /** Final hidden states `[B, T, D]` (after the last norm) of whole sequences. */
 export function forward(
@@ -63,9 +60,9 @@ export function forward(
 ): tf.Tensor3D {
   const [, length] = shape2(inputs.tokens);
   const positions = inputs.positions ?? tf.tensor2d(range(length), [1, length], 'int32');
-  const mask = causalMask(length, inputs.segments); // [1, 1, 1, T, T] or [B, 1, 1, T, T]
-  const attend: Attend = (_, queries, own) => attention(queries, [own]);
-  return transformer(parameters, inputs.tokens, positions, mask, attend, config, options);
+  const segments = inputs.segments as tf.Tensor2D | undefined;
+  const attend: Attend = (_, queries, keys, values) => causalAttention(queries, keys, values, { segments });
+  return transformer(parameters, inputs.tokens, positions, attend, config, options);
 }
 
 /** `logits [B, T, V]` of hidden states `[B, T, D]`. */
@@ -75,7 +72,8 @@ export function logits(parameters: ModelParameters, hidden: tf.Tensor, config: M
 
 /**
  * Teacher-forced log-probability (natural log) of `targets` and entropy (nats) of the distribution they were taken from,
- * both `[B, T]`. All logits never exist at one time where the vocabulary is large: see `selectedLogprobs`.
+ * both `[B, T]`; a gradient flows through the entropy only with `entropyGradient`. Where the vocabulary is large, logits never exist all at
+ * one time (`linearTokenLogprobs` of @tapo/tfjs-onnx).
  * @param targets int32 `[B, T]`: the token that follows each position
  */
 export function tokenLogprobs(
@@ -83,13 +81,13 @@ export function tokenLogprobs(
   inputs: ModelInputs,
   targets: tf.Tensor,
   config: ModelConfig,
-  { lora, checkpoint, ...options }: ForwardOptions & SelectedLogprobsOptions = {},
+  { lora, checkpoint, ...options }: ForwardOptions & TokenLogprobsOptions = {},
 ): { logprobs: tf.Tensor2D; entropies: tf.Tensor2D } {
   const hidden = forward(parameters, inputs, config, { lora, checkpoint });
   const [batch, length, width] = hidden.shape;
   const rows: tf.Tensor2D = tf.reshape(hidden, [batch * length, width]);
   const flat: tf.Tensor1D = tf.reshape(targets, [batch * length]);
-  const { logprobs, entropies } = selectedLogprobs(rows, outputHead(parameters, config), flat, options);
+  const { logprobs, entropies } = linearTokenLogprobs(rows, outputHead(parameters, config), flat, options);
   return { logprobs: tf.reshape(logprobs, [batch, length]), entropies: tf.reshape(entropies, [batch, length]) };
 }
 
@@ -112,13 +110,15 @@ export function forwardCached(
   const cached = tf.less(columns, tf.reshape(lengths, [batch, 1, 1, 1, 1]));
   const cacheMask = additive(cached); // [B, 1, 1, 1, C]
   const entries: KvCache = { keys: [], values: [] };
-  const attend: Attend = (layer, queries, own) => {
-    entries.keys.push(own.keys);
-    entries.values.push(own.values);
+  const mask = causalMask(length);
+  const attend: Attend = (layer, queries, ...added) => {
+    const [keys, values] = added.map(swapHeads) as [tf.Tensor4D, tf.Tensor4D]; // [B, K, T, d]
+    entries.keys.push(keys);
+    entries.values.push(values);
     const old = { keys: cache.keys[layer] as tf.Tensor4D, values: cache.values[layer] as tf.Tensor4D, mask: cacheMask };
-    return attention(queries, [old, own]);
+    return swapHeads(attention(swapHeads(queries), [old, { keys, values, mask }]));
   };
-  const hidden = transformer(parameters, tokens, positions, causalMask(length), attend, config, options);
+  const hidden = transformer(parameters, tokens, positions, attend, config, options);
   return { hidden, entries };
 }
 
@@ -151,9 +151,10 @@ export function prefillStep(
   const columns = tf.tensor(range(capacity), [1, 1, 1, 1, capacity], 'int32');
   const mask = additive(tf.less(columns, tf.reshape(positions, [length, 1, 1, 1, 1]))); // [T, 1, 1, 1, C]
   const entries: KvCache = { keys: [], values: [] };
-  const attend: Attend = (layer, queries, own) => {
-    const keys = tf.transpose(own.keys, [2, 1, 0, 3]); // [T, K, 1, d] → [1, K, T, d]
-    const values = tf.transpose(own.values, [2, 1, 0, 3]);
+  const ownMask = causalMask(1);
+  const attend: Attend = (layer, queries, ...added) => {
+    const own = added.map(swapHeads) as [tf.Tensor4D, tf.Tensor4D]; // rows of one token, [T, K, 1, d]
+    const [keys, values] = own.map((x) => tf.transpose(x, [2, 1, 0, 3])) as [tf.Tensor4D, tf.Tensor4D]; // [1, K, T, d]
     entries.keys.push(keys);
     entries.values.push(values);
     const earlier = {
@@ -161,10 +162,10 @@ export function prefillStep(
       values: writeEntries(cache.values[layer] as tf.Tensor, values, lengths) as tf.Tensor4D,
       mask,
     };
-    return attention(queries, [earlier, own]);
+    return swapHeads(attention(swapHeads(queries), [earlier, { keys: own[0], values: own[1], mask: ownMask }]));
   };
   const rows = tf.reshape(tokens, [length, 1]);
-  transformer(parameters, rows, tf.reshape(positions, [length, 1]), causalMask(1), attend, config, options);
+  transformer(parameters, rows, tf.reshape(positions, [length, 1]), attend, config, options);
   return entries;
 }
 
@@ -192,33 +193,33 @@ function transformer(
   parameters: ModelParameters,
   tokens: tf.Tensor,
   positions: tf.Tensor,
-  mask: tf.Tensor,
   attend: Attend,
   config: ModelConfig,
   { lora, checkpoint = false }: ForwardOptions,
 ): tf.Tensor3D {
   const embedding = parameter(parameters, 'model.embed_tokens.weight');
-  const shared: Shared = [...ropeAngles(positions, config), mask];
+  const angles = ropeAngles(positions, config);
   let x = tf.reshape(tf.gather(embedding, tf.reshape(tokens, [-1])), [...tokens.shape, config.hiddenSize]); // [B, T, D]
   for (let layer = 0; layer < config.numHiddenLayers; layer++) {
     const at = `model.layers.${layer}.`;
     const own = pick(parameters, (name) => name.startsWith(at));
     const ownLora = lora && { ...lora, parameters: pick(lora.parameters, (name) => name.includes(`.${at}`)) };
     if (!checkpoint) {
-      x = transformerLayer(x, layer, own, shared, attend, config, ownLora);
+      x = transformerLayer(x, layer, own, angles, attend, config, ownLora);
       continue;
     }
     // Under an adapter the base weights are constants.
     const [trained, frozen] = ownLora ? [ownLora.parameters, own] : [own, {}];
-    const run = ([x, ...values]: tf.Tensor[], [cos, sin, mask, ...constants]: tf.Tensor[]) => {
+    const run = ([x, ...values]: tf.Tensor[], [cos, sin, ...constants]: tf.Tensor[]) => {
       const given = zip(Object.keys(trained), values);
       const weights = ownLora ? zip(Object.keys(frozen), constants) : given;
       const adapter = ownLora && { ...ownLora, parameters: given };
-      return transformerLayer(x as tf.Tensor, layer, weights, [cos, sin, mask] as Shared, attend, config, adapter);
+      return transformerLayer(x as tf.Tensor, layer, weights, [cos, sin] as RopeAngles, attend, config, adapter);
     };
-    x = recomputed(run, [x, ...Object.values(trained)], [...shared, ...Object.values(frozen)]);
+    x = recomputed(run, [x, ...Object.values(trained)], [...angles, ...Object.values(frozen)]);
   }
-  return rmsNorm(x, parameter(parameters, 'model.norm.weight'), config.rmsNormEps) as tf.Tensor3D;
+  const epsilon = config.rmsNormEps;
+  return rmsNorm(x as tf.Tensor3D, parameter(parameters, 'model.norm.weight'), { epsilon });
 }
 
 /** One layer: `x [B, T, D]` plus attention, plus MLP, each on the normalised sum so far. */
@@ -226,7 +227,7 @@ function transformerLayer(
   x: tf.Tensor,
   layer: number,
   parameters: ModelParameters,
-  [cos, sin, mask]: Shared,
+  [cos, sin]: RopeAngles,
   attend: Attend,
   config: ModelConfig,
   lora?: Lora,
@@ -234,28 +235,26 @@ function transformerLayer(
   const { numAttentionHeads: H, numKeyValueHeads: K, headDim: d } = config;
   const [batch, length] = shape2(x);
   const at = `model.layers.${layer}`;
-  const norm = (x: tf.Tensor, name: string) =>
-    rmsNorm(x, parameter(parameters, `${at}.${name}.weight`), config.rmsNormEps);
+  const norm = <T extends tf.Tensor>(x: T, name: string) =>
+    rmsNorm(x, parameter(parameters, `${at}.${name}.weight`), { epsilon: config.rmsNormEps });
   const project = (x: tf.Tensor, name: string, bias: boolean) => {
     let y = linear(x, parameter(parameters, `${at}.${name}.weight`));
     if (bias) y = tf.add(y, parameter(parameters, `${at}.${name}.bias`));
     const delta = lora && loraDelta(x, `${at}.${name}`, lora);
     return delta ? tf.add(y, delta) : y;
   };
-  // [B, T, heads · d] → [B, heads, T, d]
-  const split = (x: tf.Tensor, heads: number) =>
-    tf.transpose(tf.reshape(x, [batch, length, heads, d]), [0, 2, 1, 3]) as tf.Tensor4D;
+  const split = (x: tf.Tensor, heads: number): tf.Tensor4D => tf.reshape(x, [batch, length, heads, d]);
 
   const normed = norm(x, 'input_layernorm');
-  let queries = split(project(normed, 'self_attn.q_proj', config.qkvBias), H); // [B, H, T, d]
-  let keys = split(project(normed, 'self_attn.k_proj', config.qkvBias), K); // [B, K, T, d]
+  let queries = split(project(normed, 'self_attn.q_proj', config.qkvBias), H); // [B, T, H, d]
+  let keys = split(project(normed, 'self_attn.k_proj', config.qkvBias), K); // [B, T, K, d]
   const values = split(project(normed, 'self_attn.v_proj', config.qkvBias), K);
   if (config.qkNorm) {
-    queries = norm(queries, 'self_attn.q_norm') as tf.Tensor4D;
-    keys = norm(keys, 'self_attn.k_norm') as tf.Tensor4D;
+    queries = norm(queries, 'self_attn.q_norm');
+    keys = norm(keys, 'self_attn.k_norm');
   }
-  const attended = attend(layer, rotate(queries, cos, sin), { keys: rotate(keys, cos, sin), values, mask }); // [B, H, T, d]
-  const merged = tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), [batch, length, H * d]);
+  const attended = attend(layer, rope(queries, cos, sin), rope(keys, cos, sin), values); // [B, T, H, d]
+  const merged = tf.reshape(attended, [batch, length, H * d]);
   const residual = tf.add(x, project(merged, 'self_attn.o_proj', config.outputBias));
 
   const normed2 = norm(residual, 'post_attention_layernorm');
@@ -272,25 +271,21 @@ function linear(x: tf.Tensor, weight: tf.Tensor): tf.Tensor {
   return tf.reshape(product, [...x.shape.slice(0, -1), out]);
 }
 
-/** RMSNorm (Zhang & Sennrich 2019, arXiv 1910.07467): `x / sqrt(mean(x²) + eps) · weight` over the last axis. */
-function rmsNorm(x: tf.Tensor, weight: tf.Tensor, eps: number): tf.Tensor {
-  const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), eps));
-  return tf.mul(tf.mul(x, inverse), weight);
-}
+/** Cosines and sines, `[T, d/2]`, or `[B, T, d/2]` where rows have positions of their own. */
+type RopeAngles = [cos: tf.Tensor, sin: tf.Tensor];
 
-/** Cosine and sine of each position's angles, `[B or 1, 1, T, d]`: the d/2 frequencies twice, for the two halves. */
-function ropeAngles(positions: tf.Tensor, { rope, headDim }: ModelConfig): [cos: tf.Tensor, sin: tf.Tensor] {
-  const frequencies = tf.tensor(inverseFrequencies(rope, headDim), [1, 1, 1, headDim / 2]);
-  const [rows, length] = shape2(positions);
-  const half = tf.mul(tf.reshape(tf.cast(positions, 'float32'), [rows, 1, length, 1]), frequencies);
-  const angles = tf.concat([half, half], 3);
+function ropeAngles(positions: tf.Tensor, config: ModelConfig): RopeAngles {
+  const frequencies = tf.tensor(inverseFrequencies(config.rope, config.headDim), [1, 1, config.headDim / 2]);
+  const all = tf.mul(tf.expandDims(tf.cast(positions, 'float32'), -1), frequencies);
+  const angles = positions.shape[0] === 1 ? tf.squeeze(all, [0]) : all;
   return [tf.cos(angles), tf.sin(angles)];
 }
 
-/** RoPE in the "rotate half" form: (a, b) → (a·cos − b·sin, b·cos + a·sin), a and b the halves of the head. */
-function rotate(x: tf.Tensor4D, cos: tf.Tensor, sin: tf.Tensor): tf.Tensor4D {
-  const [a, b] = tf.split(x, 2, 3) as [tf.Tensor4D, tf.Tensor4D];
-  return tf.add(tf.mul(x, cos), tf.mul(tf.concat([tf.neg(b), a], 3), sin));
+/** `[B, T, heads, d]` ↔ `[B, heads, T, d]`. */
+function swapHeads(x: tf.Tensor4D): tf.Tensor4D {
+  const [batch, rows, columns, d] = x.shape;
+  if (rows === 1 || columns === 1) return tf.reshape(x, [batch, columns, rows, d]);
+  return tf.transpose(x, [0, 2, 1, 3]);
 }
 
 /** Positions attended to: keys and values `[B, K, S, d]`, additive mask `[B or 1, 1, 1, T or 1, S]`. */
@@ -322,15 +317,11 @@ function attention(queries: tf.Tensor4D, parts: AttendedPositions[]): tf.Tensor4
   return tf.reshape(tf.addN(attended), [B, H, T, d]);
 }
 
-/** Additive mask `[1 or B, 1, 1, T, T]`: 0 where position t may see s ≤ t of its own segment, else −1e9. */
-function causalMask(length: number, segments?: tf.Tensor): tf.Tensor {
+/** Additive mask `[1, 1, 1, T, T]`: 0 where position t may see s ≤ t, else −1e9. */
+function causalMask(length: number): tf.Tensor {
   const rows = tf.tensor(range(length), [1, 1, 1, length, 1], 'int32');
   const columns = tf.tensor(range(length), [1, 1, 1, 1, length], 'int32');
-  const causal = tf.lessEqual(columns, rows);
-  if (!segments) return additive(causal);
-  const [batch] = shape2(segments);
-  const own = tf.equal(tf.reshape(segments, [batch, 1, 1, length, 1]), tf.reshape(segments, [batch, 1, 1, 1, length]));
-  return additive(tf.logicalAnd(causal, own));
+  return additive(tf.lessEqual(columns, rows));
 }
 
 /** true → 0, false → −1e9. */

@@ -136,7 +136,11 @@ describe('gradient checkpointing', () => {
           const current = { ...all };
           trained.forEach((name, i) => (current[name] = values[i] as tf.Tensor));
           const lora = withLora ? { parameters: current, scaling: 0.5 } : undefined;
-          const { logprobs, entropies } = tokenLogprobs(current, { tokens }, targets, config, { lora, checkpoint });
+          const { logprobs, entropies } = tokenLogprobs(current, { tokens }, targets, config, {
+            lora,
+            checkpoint,
+            entropyGradient: true,
+          });
           return tf.sum(tf.add(logprobs, entropies)) as tf.Scalar;
         })(trained.map((name) => all[name] as tf.Tensor));
       const kept = gradients(false);

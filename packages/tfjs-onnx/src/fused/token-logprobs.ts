@@ -144,9 +144,14 @@ function logSoftmax(logits: tf.Tensor2D): tf.Tensor2D {
   return runFused('LogSoftmax', { logits }, { axis: -1 }, (all) => [tf.logSoftmax(all.logits)])[0] as tf.Tensor2D;
 }
 
-/** values [rows, n] at columns [rows] → [rows] */
+/** values [rows, n] at columns [rows] → [rows]. By flat index: the WASM backend's gather over a batch reads out of bounds. */
 function select(values: tf.Tensor2D, columns: tf.Tensor1D): tf.Tensor1D {
-  return tf.reshape(tf.gather(values, tf.reshape(columns, [-1, 1]) as tf.Tensor2D, 1, 1), [-1]);
+  const [rows, size] = values.shape;
+  const starts = tf.tensor1d(
+    Int32Array.from({ length: rows }, (_, row) => row * size),
+    'int32',
+  );
+  return tf.gather(tf.reshape(values, [rows * size]), tf.add(starts, columns) as tf.Tensor1D);
 }
 
 /** −Σ p log p of each row of log-probabilities. */
