@@ -4,7 +4,7 @@
  *
  * Covered, from the inside out:
  * - The wall: WebAssembly reaches nothing but its own memory and the functions it is given. Those are all in
- *   sandbox/imports.mjs, some 600 lines with the files: an in-memory file system, a coarse clock, random bytes.
+ *   sandbox/imports.mjs, some 700 lines with the files: an in-memory file system, a coarse clock, random bytes.
  *   No host file, socket, process, thread, environment or JavaScript value is behind any of them. Python itself is not
  *   trusted: forged bytecode that writes anywhere in its memory gains nothing.
  * - Time: every loop of the binary counts its turns and looks at the clock (sandbox/wasm-code.mjs), so that nothing runs

@@ -1,11 +1,8 @@
 // @ts-check
 /** Error numbers of the WebAssembly C library (WASI's numbering, not the host's). */
-export const EACCES = 2;
 export const EAFNOSUPPORT = 5;
 export const EBADF = 8;
-export const ECHILD = 12;
 export const EEXIST = 20;
-export const EFBIG = 22;
 export const EINVAL = 28;
 export const EISDIR = 31;
 export const EMFILE = 33;
@@ -20,7 +17,6 @@ export const EPERM = 63;
 export const ERANGE = 68;
 export const EROFS = 69;
 export const ESPIPE = 70;
-export const EXDEV = 75;
 
 /** Thrown by the file system, turned into a return value where the call came in. */
 export class ErrnoError extends Error {

@@ -17,8 +17,7 @@ import { ErrnoError } from './errno.mjs';
  * @typedef {{ node: Node, position: number, flags: number }} OpenFile
  */
 
-export const O_WRONLY = 1;
-export const O_RDWR = 2;
+const O_WRONLY = 1;
 const O_ACCMODE = 3;
 const O_CREAT = 0o100;
 const O_EXCL = 0o200;
@@ -26,7 +25,6 @@ const O_TRUNC = 0o1000;
 const O_APPEND = 0o2000;
 const O_DIRECTORY = 0o200000;
 
-export const HOME = '/home/user';
 const NO_BYTES = new Uint8Array(0);
 const MAX_OPEN_FILES = 256;
 const MAX_NODES = 10_000;
