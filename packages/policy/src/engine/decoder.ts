@@ -3,14 +3,29 @@ import type * as tf from '@tensorflow/tfjs-core';
 
 import type { ModelConfig } from '../config.js';
 import { decodeStep, prefillStep, type CachedInputs, type KvCache } from '../model.js';
+import {
+  blockedDistribution,
+  blockedShapes,
+  LARGE_VOCABULARY,
+  type BlockedDistribution,
+} from './blocked-distribution.js';
 import type { CachePool, CacheRow, CacheView, KvCacheMemory, NewEntries } from './kv-cache.js';
 import { modelOf, type ParameterStore } from './parameter-store.js';
 import { floats, ints, type HostTensor, type RunnableFunction, type Runner, type TensorFunction } from './runner.js';
 
-/** What one row feeds: its next token, and how many positions it has cached. */
+/** What one row feeds. */
 export interface Fed {
+  /** its next token */
   token: number;
+  /** positions it has cached */
   cached: number;
+  temperature: number;
+}
+
+/** Logits of a row, and where the vocabulary is large the distribution at the row's temperature. */
+export interface NextTokenScores {
+  logits: Float32Array;
+  distribution?: BlockedDistribution;
 }
 
 /** Results are valid until the next call. */
@@ -21,7 +36,7 @@ export interface Decoder {
     pool: CachePool<Owner>,
     first: number,
     fed: readonly (Fed | undefined)[],
-  ): Promise<{ logits: Float32Array; entries: NewEntries }>;
+  ): Promise<{ scores(row: number): NextTokenScores; entries: NewEntries }>;
   /** Up to `chunkTokens` tokens of one row, bit for bit as that many steps would. Absent where that does not hold. */
   prefill?<Owner extends { cached: number }>(
     cache: KvCacheMemory<Owner>,
@@ -71,12 +86,14 @@ export function createDecoder(
   const decode: TensorFunction = (inputs) => {
     const { parameters, fed, options } = fedTo(inputs);
     const { logits, entries } = decodeStep(parameters, fed, config, options);
-    return { logits, ...named(entries) };
+    const distribution = isLarge ? blockedDistribution(logits, inputs.inverseTemperatures!) : {};
+    return { logits, ...distribution, ...named(entries) };
   };
   const prefill: TensorFunction = (inputs) => {
     const { parameters, fed, options } = fedTo(inputs);
     return named(prefillStep(parameters, fed, config, options));
   };
+  const isLarge = config.vocabSize >= LARGE_VOCABULARY;
   const prepared = new Map<TensorFunction, RunnableFunction>();
   const results = new Map<string, Record<string, HostTensor>>();
 
@@ -87,6 +104,9 @@ export function createDecoder(
     if (known) return known;
     const zeros = (...shape: number[]) => floats(new Float32Array(shape.reduce((a, b) => a * b)), shape);
     const made: Record<string, HostTensor> = logits ? { logits: zeros(rows, config.vocabSize) } : {};
+    if (logits && isLarge) {
+      for (const [name, shape] of Object.entries(blockedShapes(rows, config.vocabSize))) made[name] = zeros(...shape);
+    }
     for (const name of layers.flatMap((l) => [`newKeys/${l}`, `newValues/${l}`])) {
       made[name] = zeros(rows, config.numKeyValueHeads, positions, config.headDim);
     }
@@ -96,8 +116,7 @@ export function createDecoder(
 
   async function run(
     f: TensorFunction,
-    tokens: Int32Array,
-    lengths: Int32Array,
+    rows: Record<string, HostTensor>,
     { keys, values, shape }: CacheView,
     outputs: Record<string, HostTensor>,
   ): Promise<NewEntries> {
@@ -106,9 +125,7 @@ export function createDecoder(
       runnable = runner.prepare(f, { name: f === decode ? 'decode' : 'prefill', cacheSize: compiledShapes });
       prepared.set(f, runnable);
     }
-    const inputs: Record<string, HostTensor> = { ...store.weights };
-    inputs.tokens = ints(tokens, [tokens.length]);
-    inputs.lengths = ints(lengths, [lengths.length]);
+    const inputs: Record<string, HostTensor> = { ...store.weights, ...rows };
     for (const l of layers) {
       inputs[`keys/${l}`] = floats(keys[l] as Float32Array, shape);
       inputs[`values/${l}`] = floats(values[l] as Float32Array, shape);
@@ -131,19 +148,44 @@ export function createDecoder(
     },
     async step(cache, pool, first, fed) {
       const size = paddedRows(fed.length);
-      const tokens = Int32Array.from({ length: size }, (_, i) => fed[i]?.token ?? 0);
-      const lengths = Int32Array.from({ length: size }, (_, i) => fed[i]?.cached ?? 0);
+      const column = (value: (row: Fed) => number) =>
+        ints(
+          Int32Array.from({ length: size }, (_, i) => (fed[i] ? value(fed[i]) : 0)),
+          [size],
+        );
+      const rows: Record<string, HostTensor> = {
+        tokens: column((row) => row.token),
+        lengths: column((row) => row.cached),
+      };
+      if (isLarge) {
+        const inverse = Float32Array.from({ length: size }, (_, i) => 1 / (fed[i]?.temperature || 1));
+        rows.inverseTemperatures = floats(inverse, [size]);
+      }
       const outputs = outputsFor(size, 1, true);
-      const entries = await run(decode, tokens, lengths, cache.view(pool, first, size), outputs);
-      return { logits: outputs.logits!.data as Float32Array, entries };
+      const entries = await run(decode, rows, cache.view(pool, first, size), outputs);
+      return { scores: scoresIn(outputs), entries };
     },
   };
+
+  function scoresIn(outputs: Record<string, HostTensor>): (row: number) => NextTokenScores {
+    const rowOf = (name: string, row: number) => {
+      const { data, shape } = outputs[name] as HostTensor;
+      return (data as Float32Array).subarray(row * (shape[1] as number), (row + 1) * (shape[1] as number));
+    };
+    return (row) => {
+      const logits = rowOf('logits', row);
+      if (!isLarge) return { logits };
+      const max = rowOf('max', row)[0] as number;
+      return { logits, distribution: { mass: rowOf('mass', row), blocks: rowOf('blocks', row), max } };
+    };
+  }
+
   // With a single head, ONNX Runtime joins the chunk's rows into one product, whose kernel differs from a lone row's.
   if (config.numAttentionHeads > 1) {
     decoder.prefill = (cache, row, tokens) => {
       const padded = Int32Array.from({ length: CHUNK_TOKENS }, (_, i) => tokens[i] ?? 0);
-      const view = cache.view(row.pool, row.index, 1);
-      return run(prefill, padded, Int32Array.of(row.owner.cached), view, outputsFor(1, CHUNK_TOKENS, false));
+      const rows = { tokens: ints(padded, [CHUNK_TOKENS]), lengths: ints(Int32Array.of(row.owner.cached), [1]) };
+      return run(prefill, rows, cache.view(row.pool, row.index, 1), outputsFor(1, CHUNK_TOKENS, false));
     };
   }
   return decoder;

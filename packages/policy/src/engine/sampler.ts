@@ -10,8 +10,9 @@
  * - a chunk of a prompt or observation gives the bits of as many steps (`prefillStep`), so a dropped sequence, fed again, gets its
  *   cache back bit by bit, and a copied prefix is what the sequence would have computed itself.
  */
+import { drawFromBlocks } from './blocked-distribution.js';
 import { tokenDrawer } from './draw.js';
-import type { Decoder } from './decoder.js';
+import type { Decoder, NextTokenScores } from './decoder.js';
 import type { CachePool, KvCacheMemory } from './kv-cache.js';
 import { uniform } from './philox.js';
 import { createSequences, dropCache, type ActiveRequest, type Sequence } from './sequences.js';
@@ -84,13 +85,13 @@ export function createSampler(
       const rows = pool.rows.slice(first, Math.min(first + cache.rowsPerBlock, span));
       const before = rows.map(({ owner: sequence }) => ({ sequence, ...sequence }));
       const fed = before.map(nextToken);
-      const { logits, entries } = await decoder.step(cache, pool, first, fed);
+      const { scores, entries } = await decoder.step(cache, pool, first, fed);
       before.forEach(({ sequence, request, cached, row }, i) => {
         if (!fed[i] || !request || !row || !isUnchanged(sequence, request, cached, row)) return;
         cache.write(row, cached, entries, i, 1);
         sequence.cached++;
         if (sequence.cached < sequence.tokens.length) return;
-        sampleFrom(logits.subarray(i * vocabSize, (i + 1) * vocabSize), sequence, request);
+        sampleFrom(scores(i), sequence, request);
       });
     }
   }
@@ -100,10 +101,15 @@ export function createSampler(
     return sequence.request === request && sequence.cached === cached && sequence.row === row;
   }
 
-  function sampleFrom(logits: Float32Array, sequence: Sequence, request: ActiveRequest): void {
+  function sampleFrom({ logits, distribution }: NextTokenScores, sequence: Sequence, request: ActiveRequest): void {
     const { options, tokens, logprobs } = request;
     try {
-      const { token, logprob } = draw(logits, uniform(options.seed, sequence.cached), options);
+      const { temperature, topK, topP, seed } = options;
+      const random = uniform(seed, sequence.cached);
+      const { token, logprob } =
+        distribution && temperature > 0 && topK === 0 && topP === 1
+          ? drawFromBlocks(distribution, logits, random, temperature)
+          : draw(logits, random, options);
       tokens.push(token);
       logprobs.push(logprob);
       sequence.tokens.push(token);
@@ -138,7 +144,9 @@ export function createSampler(
   function nextToken({ request, tokens, cached, row }: Sequence) {
     // A chunk may have filled the row up; it grows before the next round.
     const fits = row !== undefined && cached < row.pool.capacity;
-    return request && fits ? { token: tokens[cached] as number, cached } : undefined;
+    return request && fits
+      ? { token: tokens[cached] as number, cached, temperature: request.options.temperature }
+      : undefined;
   }
 
   function finish(sequence: Sequence, outcome: SampleResult['stopReason'] | Error): void {

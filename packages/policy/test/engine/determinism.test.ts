@@ -69,6 +69,7 @@ describe.each([
     kind: 'one query head per key head',
     config: tinyConfig({ num_attention_heads: 3, num_key_value_heads: 3, hidden_size: 96 }),
   },
+  { kind: 'large vocabulary', config: tinyConfig({ vocab_size: 5000 }) },
   { kind: 'qwen3', config: tinyConfig({ model_type: 'qwen3', head_dim: 16 }) },
 ])('$kind: what a sequence samples depends on nothing but itself', ({ config }) => {
   const rollouts = randomRollouts(24, 11);

@@ -1,5 +1,8 @@
+import '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 
+import { blockedDistribution, blockedShapes, drawFromBlocks } from '../../src/engine/blocked-distribution.js';
 import { tokenDrawer } from '../../src/engine/draw.js';
 import { philox2x32, uniform } from '../../src/engine/philox.js';
 import { stopMatchers, toByteString } from '../../src/engine/stop-strings.js';
@@ -65,6 +68,38 @@ describe('drawing a token', () => {
     const masked = Float32Array.of(-Infinity, 0, -Infinity, -Infinity);
     for (const random of [0, 0.5, 1 - 2 ** -53]) expect(draw(masked, random, plain).token).toBe(1);
     expect(() => draw(Float32Array.of(Number.NaN, 0, 0, Infinity), 0, plain)).toThrow('no finite maximum');
+  });
+});
+
+describe('drawing from blocks of a large vocabulary', () => {
+  const vocabSize = 1000;
+  const logits = Float32Array.from({ length: vocabSize }, (_, id) => Math.sin(id * 1.7) * 4 - (id % 3 ? 0 : 60));
+  const draw = tokenDrawer(vocabSize);
+
+  it.each([1, 0.5, 2])('gives the token and log-probability of the whole row, temperature %d', (temperature) => {
+    const parts = tf.tidy(() => {
+      const tensors = blockedDistribution(tf.tensor2d(logits, [1, vocabSize]), tf.tensor1d([1 / temperature]));
+      return Object.fromEntries(
+        Object.entries(tensors).map(([name, tensor]) => [name, tensor.dataSync() as Float32Array]),
+      );
+    });
+    const distribution = { mass: parts.mass!, blocks: parts.blocks!, max: parts.max![0]! };
+    const shapes = blockedShapes(1, vocabSize);
+    expect([parts.mass!.length, parts.blocks!.length]).toEqual([shapes.mass[1], shapes.blocks[1]]);
+    let same = 0;
+    for (let i = 0; i < 2000; i++) {
+      const random = (i + 0.5) / 2000;
+      const whole = { ...draw(logits, random, { temperature, topK: 0, topP: 1 }) };
+      const blocked = drawFromBlocks(distribution, logits, random, temperature);
+      if (blocked.token !== whole.token) continue; // float32 sums move the borders between tokens by 1e-7
+      same++;
+      expect(blocked.logprob).toBeCloseTo(whole.logprob, 5);
+    }
+    expect(same).toBeGreaterThan(1990);
+    for (const random of [0, 1 - 2 ** -53]) {
+      const { token } = drawFromBlocks(distribution, logits, random, temperature);
+      expect(distribution.mass[token]).toBeGreaterThan(0);
+    }
   });
 });
 
