@@ -94,7 +94,9 @@ export const quickstartCommand: Omit<Command, 'summary'> = {
         });
         progress.close();
         if (!finished) {
-          console.log(`stopped after step ${done}, saved. Go on with: npm run quickstart -- --resume`);
+          console.log(
+            `stopped after step ${done}, saved. Go on with: npm run quickstart -- --resume${path === out ? '' : ` --out ${path}`}`,
+          );
           return;
         }
 
