@@ -69,9 +69,11 @@ export async function loadImage({ cacheDirectory, signal, wheels, ...limits }: I
       await writeFile(join(temporary, 'python.wasm'), rewritten);
       await writeFile(join(temporary, 'snapshot'), snapshot);
       await writeFile(join(temporary, HASHES), JSON.stringify(await hashesOf(temporary)));
-      await rm(directory, { recursive: true, force: true });
-      // another process may have been faster: its image is as good
-      await rename(temporary, directory).catch(() => access(join(directory, HASHES)));
+      // another process may have been faster: its image is as good, and may be in use
+      if (!(await isIntact(directory))) {
+        await rm(directory, { recursive: true, force: true });
+        await rename(temporary, directory).catch(() => access(join(directory, HASHES)));
+      }
     } finally {
       await rm(temporary, { recursive: true, force: true });
     }

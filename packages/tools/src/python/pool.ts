@@ -65,7 +65,7 @@ export function createPool<Worker extends PoolWorker>({ size, spares, start }: P
     });
     ends.add(end);
     if (closing.signal.aborted) worker.kill();
-    else idle.push(worker);
+    else idle.unshift(worker); // last in line: it is colder than those that have served
     serve();
   }
   function retire(worker: Worker): void {

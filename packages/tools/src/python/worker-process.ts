@@ -105,6 +105,8 @@ function launch(config: WorkerConfig, directories: readonly string[], wrapper: r
     env: {},
     cwd: SANDBOX_DIRECTORY,
     windowsHide: true,
+    // a process group of its own: Ctrl-C is for the parent, which may want to finish its step first
+    detached: process.platform !== 'win32',
   });
   const exited = once(child, 'exit').catch((error: unknown) => [String(error), null]);
   const kill = () => child.kill('SIGKILL');
