@@ -2,23 +2,27 @@ import * as tf from '@tensorflow/tfjs-core';
 import { BACKEND_NAME, asTensorInfo, graphValueOf, traceBackend } from '../tracing/backend.js';
 import type { GraphValue } from '../graph/graph.js';
 import { attentionKernels } from './attention.js';
+import { convolutionKernels } from './convolution.js';
 import { creationKernels } from './creation.js';
 import { elementwiseKernels } from './elementwise.js';
 import { fusedKernels } from './fused.js';
 import { indexingKernels } from './indexing.js';
 import type { KernelTable, OnnxKernel } from './kernel.js';
 import { matMulKernels } from './matmul.js';
+import { poolingKernels } from './pooling.js';
 import { reductionKernels } from './reduction.js';
 import { shapeKernels } from './shape.js';
 import { unaryKernels } from './unary.js';
 
 const builtIn: KernelTable = {
   ...attentionKernels,
+  ...convolutionKernels,
   ...creationKernels,
   ...elementwiseKernels,
   ...fusedKernels,
   ...indexingKernels,
   ...matMulKernels,
+  ...poolingKernels,
   ...reductionKernels,
   ...shapeKernels,
   ...unaryKernels,
