@@ -87,6 +87,19 @@ describe('verifyModel', () => {
     expect(result.worstGradient.name).toBe(name);
     expect(result.worstGradient.deviation).toBeCloseTo(0.01 / 1.01, 4);
 
+    // A gradient that vanishes beside the others is compared with 1e-3 of the largest norm, not with itself.
+    golden.gradients[name].norm /= 1.01;
+    const key = 'model.layers.0.self_attn.k_proj.bias';
+    const { norm } = golden.gradients[key];
+    golden.gradients[key] = { shape: [16], norm: 0, values: [] };
+    const largestNorm = Math.max(
+      ...Object.values(golden.gradients as Record<string, { norm: number }>).map((each) => each.norm),
+    );
+    await writeFile(file, JSON.stringify(golden));
+    const { worstGradient } = await verifyModel(directory, file, { backend: 'cpu' });
+    expect(worstGradient.name).toBe(key);
+    expect(worstGradient.deviation).toBeCloseTo(norm / (1e-3 * largestNorm), 2);
+
     golden.gradients = { 'lm_head.weight': golden.gradients[name] };
     await writeFile(file, JSON.stringify(golden));
     await expect(verifyModel(directory, file, { backend: 'cpu' })).rejects.toThrow(
