@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { HostTensor } from './host-tensor.js';
 import { checkHostTensor } from './host-tensor.js';
+import type { ExecutionProvider } from './runtime/execution-providers.js';
 import { createProgram } from './runtime/program.js';
 import type { SessionOptions } from './runtime/program.js';
 import { createProgramCache } from './runtime/program-cache.js';
@@ -32,6 +33,8 @@ export interface CompiledFunction {
   readonly compiledCount: number;
   /** The number of signatures that are compiled now. */
   readonly cachedCount: number;
+  /** Where the signature compiled last computes; undefined before the first run. */
+  readonly executionProvider: ExecutionProvider | undefined;
   /** Releases every session, as soon as its last run is over. */
   dispose(): Promise<void>;
 }
@@ -78,6 +81,7 @@ export function compile(
   return Object.defineProperties(Object.assign(call, both), {
     compiledCount: { get: () => named.compiledCount + positional.compiledCount },
     cachedCount: { get: () => named.cachedCount + positional.cachedCount },
+    executionProvider: { get: () => named.executionProvider ?? positional.executionProvider },
   }) as unknown as CompiledFunction;
 }
 
@@ -100,6 +104,7 @@ function compileNamed(f: NamedFunction, options: CompileOptions): CompiledFuncti
   const programs = createProgramCache(cacheSize);
   let compiledCount = 0;
   let disposed = false;
+  let executionProvider: ExecutionProvider | undefined;
 
   return {
     async run(inputs, { outputs = {} } = {}) {
@@ -112,7 +117,9 @@ function compileNamed(f: NamedFunction, options: CompileOptions): CompiledFuncti
       const signature = signatureOf(inputs);
       const build = async () => {
         compiledCount += 1;
-        return createProgram(trace(f, signature, constants), sessionOptions);
+        const program = await createProgram(trace(f, signature, constants), sessionOptions);
+        executionProvider = program.provider;
+        return program;
       };
       return programs.use(signatureKey(signature), build, (program) => program.run(inputs, outputs));
     },
@@ -121,6 +128,9 @@ function compileNamed(f: NamedFunction, options: CompileOptions): CompiledFuncti
     },
     get cachedCount() {
       return programs.size;
+    },
+    get executionProvider() {
+      return executionProvider;
     },
     async dispose() {
       disposed = true;

@@ -21,3 +21,4 @@ export type { RmsNormOptions } from './fused/rms-norm.js';
 export { rope } from './fused/rope.js';
 export { linearTokenLogprobs, selectedLogprobs } from './fused/token-logprobs.js';
 export type { SelectedLogprobsOptions, TokenLogprobs, TokenLogprobsOptions } from './fused/token-logprobs.js';
+export type { ExecutionProvider } from './runtime/execution-providers.js';

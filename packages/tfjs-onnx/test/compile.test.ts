@@ -288,6 +288,16 @@ describe('errors', () => {
   });
 });
 
+describe('execution providers', () => {
+  test('the one that computes is reported; one that is missing is passed over', async () => {
+    const f = compile(({ x }) => ({ y: tf.square(x!) }), { executionProviders: ['cuda', 'cpu'] });
+    expect(f.executionProvider).toBeUndefined();
+    expect((await f.run({ x: vector(3) }))['y']!.data[0]).toBe(9);
+    expect(['cuda', 'cpu']).toContain(f.executionProvider);
+    await f.dispose();
+  });
+});
+
 describe('housekeeping', () => {
   test('a signature that leaves the cache while it runs finishes first', async () => {
     const f = compile(({ x }) => ({ y: tf.square(x!) }), { cacheSize: 1 });

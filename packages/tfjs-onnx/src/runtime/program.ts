@@ -1,18 +1,20 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import * as ort from 'onnxruntime-node';
+import type * as ort from 'onnxruntime-node';
 import { finishGraph } from '../graph/finish.js';
 import { encodeModel } from '../graph/onnx-model.js';
 import type { HostTensor } from '../host-tensor.js';
 import { allocate, toOrtTensor } from '../host-tensor.js';
 import type { TracedFunction } from '../tracing/trace.js';
+import { openSession } from './execution-providers.js';
+import type { ExecutionProvider } from './execution-providers.js';
 import { createOutputPlanner } from './output-memory.js';
 import { SEQUENCE_OUTPUT, runInPlace } from './run-in-place.js';
 
 export interface SessionOptions {
   /** Shown in profiles and errors. */
   name?: string;
-  /** Tried in this order. Default: cpu. */
-  executionProviders?: ('cpu' | 'webgpu' | 'cuda')[];
+  /** Tried in this order; the first that works here computes. Default: cpu alone. */
+  executionProviders?: ExecutionProvider[];
   /** Threads inside one operator. Default: ONNX Runtime's, one per physical core. */
   threads?: number;
   /**
@@ -29,6 +31,8 @@ export interface SessionOptions {
 export interface Program {
   run(inputs: Record<string, HostTensor>, outputs: Record<string, HostTensor>): Promise<Record<string, HostTensor>>;
   release(): Promise<void>;
+  /** The one that was opened. */
+  readonly provider: ExecutionProvider;
   readonly variables: ReadonlyMap<tf.Variable, tf.DataId>;
 }
 
@@ -45,8 +49,7 @@ export async function createProgram(traced: TracedFunction, options: SessionOpti
     externalThresholdBytes: EXTERNAL_THRESHOLD_BYTES,
     sequenceOutput: SEQUENCE_OUTPUT,
   });
-  const session = await ort.InferenceSession.create(model, {
-    executionProviders,
+  const { session, provider } = await openSession(model, executionProviders, {
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     graphOptimizationLevel: 'all',
     executionMode: 'sequential',
@@ -61,6 +64,7 @@ export async function createProgram(traced: TracedFunction, options: SessionOpti
 
   return {
     variables,
+    provider,
     async run(inputs, outputs) {
       const feeds: Record<string, ort.Tensor> = {};
       for (const each of graphInputs) feeds[each.name] = toOrtTensor(inputs[each.name]!);
