@@ -14,8 +14,6 @@ import { dealRows, mergeRows, selectBatchRows } from './row-split.js';
 import type { ForwardResult, SampleRequest, SampleResult } from './types.js';
 import { startWorker, type WorkerClient } from './worker-client.js';
 
-export type WorkerGroup = Awaited<ReturnType<typeof startWorkerGroup>>;
-
 export async function startWorkerGroup(setup: EngineSetup, count: number) {
   const workers = await startAll(setup, count);
   const first = workers[0] as WorkerClient;
