@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 
 interface Violation {
@@ -9,9 +8,8 @@ interface Violation {
 
 /** Runs axe-core in the page. @returns what it finds, in words; nothing when all is well */
 export async function axeViolations(page: Page): Promise<string[]> {
-  const source = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   // evaluated by the debugger, so the page's policy stays as strict as it is
-  await page.evaluate(source);
+  await page.evaluate(axe.source);
   const { violations } = (await page.evaluate('axe.run(document)')) as { violations: Violation[] };
   return violations.flatMap(({ id, nodes }) =>
     nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary ?? ''}`),

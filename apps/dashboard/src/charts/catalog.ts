@@ -20,15 +20,14 @@ export interface ChartSection {
 const share = { format: 'percent', range: [0, 1] } as const;
 
 /** What is shown of metrics.jsonl, in this order; metrics that are not named here come at the end. */
-export const catalog: readonly ChartSection[] = [
+const catalog: readonly ChartSection[] = [
   {
     title: 'Outcome',
     charts: [
-      { title: 'Reward', keys: ['reward'], note: 'mean over everything sampled' },
-      { title: 'Accuracy', keys: ['accuracy'], ...share },
+      { title: 'Reward', keys: ['reward'], note: 'mean of all sampled' },
+      { title: 'Accuracy and format', keys: ['accuracy', 'formatRate'], ...share },
       { title: 'Accuracy by source', keys: ['accuracyBySource.*'], ...share },
-      { title: 'Right format', keys: ['formatRate'], ...share },
-      { title: 'Spread of rewards', keys: ['rewardStd', 'rewardMin', 'rewardMax'], note: 'deviation, least, greatest' },
+      { title: 'Spread of rewards', keys: ['rewardStd', 'rewardMin', 'rewardMax'], note: 'over rollouts' },
       { title: 'Held-out accuracy', keys: ['evaluation.accuracy', 'evaluation.formatRate'], ...share, note: 'greedy' },
       { title: 'Held-out accuracy by source', keys: ['evaluationBySource.*'], ...share, note: 'greedy' },
       { title: 'Held-out calls per problem', keys: ['evaluation.callsPerProblem'], note: 'greedy' },
@@ -45,7 +44,7 @@ export const catalog: readonly ChartSection[] = [
       { title: 'Time of a call by tool', keys: ['callMsByTool.*'], format: 'milliseconds' },
       { title: 'Failed calls by tool', keys: ['callErrorsByTool.*'], ...share },
       { title: 'Cache hits', keys: ['cacheHits.*', 'cacheHitRate'], ...share },
-      { title: 'Corrections', keys: ['corrections'], note: 'turns without call and answer, per rollout' },
+      { title: 'Corrections', keys: ['corrections'], note: 'per rollout' },
     ],
   },
   {

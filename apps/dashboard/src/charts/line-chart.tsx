@@ -157,7 +157,7 @@ function draw(element: HTMLElement, options: DrawOptions): uPlot {
       bands,
       legend: { show: false },
       padding: [8, 8, 0, 0],
-      scales: { x: { time: false }, ...(range && { y: { range: [range[0], range[1] * 1.02] } }) },
+      scales: { x: { time: false }, y: { range: range ? [range[0], range[1] * 1.02] : valueRange } },
       axes: [
         { ...axis, size: 24, gap: 4, grid: { show: false } },
         { ...axis, size: 48, gap: 4, values: (_, ticks) => ticks.map((tick) => formatNumber(tick, format)) },
@@ -178,6 +178,13 @@ function draw(element: HTMLElement, options: DrawOptions): uPlot {
     if (index !== null && index !== undefined && plot.select.width === 0) click(plot.data[0][index] as number);
   });
   return plot;
+}
+
+/** A little room above and below; a flat line is in the middle of a small range. */
+function valueRange(_: uPlot, low: number | null, high: number | null): uPlot.Range.MinMax {
+  if (low === null || high === null) return [0, 1];
+  if (low !== high) return uPlot.rangeNum(low, high, 0.1, true);
+  return low === 0 ? [0, 1] : [low - Math.abs(low) * 0.1, high + Math.abs(high) * 0.1];
 }
 
 /** The data as uPlot wants it: steps, then each drawn line in the order of `draw`. */

@@ -28,6 +28,9 @@ export function TrajectoryCard({ runId, trajectory, view, scale, focused }: Traj
   return (
     <article class="card" aria-label={`Rollout ${id}`}>
       <header>
+        <a href={link} aria-label={focused ? 'Show the whole group' : `Show ${id} alone`}>
+          {focused ? 'whole group' : `#${id.slice(id.lastIndexOf('/') + 1)}`}
+        </a>
         <Verdict row={trajectory} />
         <span>
           <span class="soft">reward</span> <data value={String(reward)}>{formatNumber(reward)}</data>
@@ -41,10 +44,6 @@ export function TrajectoryCard({ runId, trajectory, view, scale, focused }: Traj
           <span class="soft">advantage</span>{' '}
           {advantage === null ? <span class="soft">not trained on</span> : <b>{formatNumber(advantage)}</b>}
         </span>
-        <span class="grow" />
-        <a href={link} aria-label={focused ? 'Show the whole group' : `Show ${id} alone`}>
-          {focused ? 'whole group' : `#${id.slice(id.lastIndexOf('/') + 1)}`}
-        </a>
       </header>
       {view === 'tokens' ? (
         <Tokens runId={runId} trajectory={trajectory} scale={scale} />

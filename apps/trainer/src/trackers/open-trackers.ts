@@ -22,7 +22,7 @@ const openers: Record<string, (run: TrackedRun) => Promise<Tracker>> = {
   },
 };
 
-export const trackerNames: readonly string[] = Object.keys(openers);
+const trackerNames: readonly string[] = Object.keys(openers);
 
 /** Opens trackers by name. One that cannot be opened is reported and left out: training never stops for a tracker. */
 export async function openTrackers(

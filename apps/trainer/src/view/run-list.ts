@@ -44,7 +44,7 @@ async function findRuns(directory: string, depth: number): Promise<string[]> {
   return (await Promise.all(below.map((name) => findRuns(join(directory, name), depth + 1)))).flat();
 }
 
-export function isRun(directory: string): boolean {
+function isRun(directory: string): boolean {
   return (
     existsSync(join(directory, 'metrics.jsonl')) ||
     // a model directory has a config.json, too

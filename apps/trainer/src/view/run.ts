@@ -94,7 +94,7 @@ async function findTokenizer(
 ): Promise<TokenBytes | undefined> {
   const checkpoint = await openRunDirectory(path).latestCheckpoint();
   const model = (await config())?.['model'];
-  const { loadTokenizer } = await import('@tapo/policy');
+  const { loadTokenizer } = await import('@tapo/policy/tokenizer');
   const places = [
     path,
     ...(checkpoint ? [join(checkpoint.directory, 'learner', 'model')] : []),
