@@ -46,6 +46,8 @@ export function initialise({ vocabulary, width, layers, heads, kvHeads, inner }:
 
 /** The operations that have a fused form. */
 export interface Blocks {
+  /** table [V, D], ids int32 [N] → [N, D] */
+  embed(table: tf.Tensor2D, ids: tf.Tensor1D): tf.Tensor2D;
   rmsNorm(x: tf.Tensor, weight: tf.Tensor): tf.Tensor;
   /** x [B, T, heads, d], cos and sin [T, d / 2] */
   rope(x: tf.Tensor4D, cos: tf.Tensor2D, sin: tf.Tensor2D): tf.Tensor4D;
@@ -53,10 +55,10 @@ export interface Blocks {
   attention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D;
   /** hidden [N, D], embedding [V, D], targets [N] → [N] */
   logprobs(hidden: tf.Tensor2D, embedding: tf.Tensor2D, targets: tf.Tensor1D): tf.Tensor1D;
-  checkpoint?(layer: (...inputs: tf.Tensor[]) => tf.Tensor): (...inputs: tf.Tensor[]) => tf.Tensor;
 }
 
 export const plainBlocks: Blocks = {
+  embed: (table, ids) => tf.gather(table, ids),
   rmsNorm(x, weight) {
     const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), 1e-6));
     return tf.mul(tf.mul(x, inverse), weight);
@@ -105,7 +107,7 @@ export function forward(
   const cos = tf.tensor2d(angles.map(Math.cos), [T, d / 2]);
   const sin = tf.tensor2d(angles.map(Math.sin), [T, d / 2]);
   const linear = (x: tf.Tensor, weight: tf.Tensor) => tf.matMul(x as tf.Tensor2D, weight as tf.Tensor2D, false, true);
-  let x: tf.Tensor = tf.gather(weights['embedding']!, tf.reshape(tokens, [-1]));
+  let x: tf.Tensor = blocks.embed(weights['embedding'] as tf.Tensor2D, tf.reshape(tokens, [-1]) as tf.Tensor1D);
   for (let layer = 0; layer < layers; layer++) {
     const names = ['q', 'k', 'v', 'o', 'gate', 'up', 'down', 'norm1', 'norm2'];
     const compute = (input: tf.Tensor, ...own: tf.Tensor[]): tf.Tensor => {
@@ -122,8 +124,7 @@ export function forward(
       const gated = linear(normed2, gate!);
       return tf.add(middle, linear(tf.mul(tf.mul(gated, tf.sigmoid(gated)), linear(normed2, up!)), down!));
     };
-    const run = blocks.checkpoint ? blocks.checkpoint(compute) : compute;
-    x = run(x, ...names.map((name) => weights[`${layer}.${name}`]!));
+    x = compute(x, ...names.map((name) => weights[`${layer}.${name}`]!));
   }
   const hidden = blocks.rmsNorm(x, weights['norm']!) as tf.Tensor2D;
   return blocks.logprobs(hidden, weights['embedding'] as tf.Tensor2D, tf.reshape(targets, [-1]) as tf.Tensor1D);

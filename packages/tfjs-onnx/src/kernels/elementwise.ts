@@ -112,6 +112,6 @@ export const elementwiseKernels: KernelTable = {
   }),
 };
 
-export function sum(graph: Graph, terms: readonly GraphValue[]): GraphValue {
+function sum(graph: Graph, terms: readonly GraphValue[]): GraphValue {
   return terms.reduce((total, term) => graph.elementwise('Add', [total, term], total.dtype));
 }
