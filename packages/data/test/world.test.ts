@@ -93,15 +93,16 @@ describe('worldProblems', () => {
     const numberOf = (operand: string) => areas.get(operand) ?? Number(operand);
     const operations: Record<string, (a: number, b: number) => number> = {
       '+': (a, b) => a + b,
-      plus: (a, b) => a + b,
-      and: (a, b) => a + b,
+      'has, gets': (a, b) => a + b,
       '-': (a, b) => a - b,
       '*': (a, b) => a * b,
       '/': (a, b) => a / b,
     };
     for (const { question, targets } of problems.filter(({ dataSource }) => dataSource !== 'nq')) {
-      const words = question.replaceAll(/area of |Area of |Sum of |\?$/g, '');
-      const [, first = '', operator = '', second = ''] = /^(.+) (\+|-|\*|\/|plus|and) (.+)$/.exec(words) ?? [];
+      const words = question
+        .replaceAll(/area of |Area of |\?$/g, '')
+        .replace(/^\w+ has (\d), gets (\d)$/, '$1 has, gets $2');
+      const [, first = '', operator = '', second = ''] = /^(.+) (\+|-|\*|\/|has, gets) (.+)$/.exec(words) ?? [];
       const value = operations[operator]?.(numberOf(first), numberOf(second)) ?? NaN;
       // exact, but for quotients: two decimals of at least 0.2, half of the scorer's 5% at most
       const tolerance = operator === '/' ? 0.025 * value : 0;
