@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { barrier } from './barrier.js';
+import { barrier, barrierOfGradient } from './barrier.js';
 
 /**
  * Gradient checkpointing (Chen et al. 2016, arXiv:1604.06174): `f` computes its output without keeping what lies between,
@@ -19,7 +19,11 @@ export function checkpoint<Inputs extends tf.Tensor[], Output extends tf.Tensor>
       save(inputs);
       const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => {
         const again = saved.map((input) => barrier(input, dy));
-        return withOwnTape(() => tf.grads((...replaced: tf.Tensor[]) => f(...(replaced as Inputs)))(again, dy));
+        const gradients = withOwnTape(() =>
+          tf.grads((...replaced: tf.Tensor[]) => f(...(replaced as Inputs)))(again, dy),
+        );
+        // ONNX Runtime would leave the gradients of weights for last, and keep what they need of every block until then.
+        return gradients.map((gradient, position) => barrierOfGradient(gradient, saved[position]!, gradients));
       };
       return { value: f(...inputs), gradFunc };
     });

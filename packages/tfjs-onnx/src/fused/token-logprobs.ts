@@ -80,7 +80,9 @@ export function linearTokenLogprobs(
     let dMatrix: tf.Tensor | undefined;
     for (const start of starts) {
       const own = chunk(states, start);
-      const all = keep ? saved[3]! : distribution(barrier(own, dMatrix ?? dy), matrix);
+      const all = keep
+        ? saved[3]!
+        : distribution(barrier(own, ...(dMatrix ? [dMatrix, dStates.at(-1)!] : [dy])), matrix);
       const [g, gEntropy] = tf.split(chunk(gradients, start), 2, 1) as [tf.Tensor2D, tf.Tensor2D]; // [chunk, 1] each
       const known = entropyGradient ? chunk(saved.at(-1)!, start) : undefined;
       // − d(sum of gradients · outputs) / d(logits), but for the target's own term; without entropy its factor g stays out

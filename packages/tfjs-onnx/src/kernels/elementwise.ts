@@ -112,6 +112,6 @@ export const elementwiseKernels: KernelTable = {
   }),
 };
 
-function sum(graph: Graph, terms: readonly GraphValue[]): GraphValue {
+export function sum(graph: Graph, terms: readonly GraphValue[]): GraphValue {
   return terms.reduce((total, term) => graph.elementwise('Add', [total, term], total.dtype));
 }

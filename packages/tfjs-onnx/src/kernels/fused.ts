@@ -1,5 +1,6 @@
-import type { GraphValue } from '../graph/graph.js';
+import type { Graph, GraphValue } from '../graph/graph.js';
 import { sizeOf } from '../graph/shape.js';
+import { sum } from './elementwise.js';
 import type { KernelTable } from './kernel.js';
 import { kernel } from './kernel.js';
 
@@ -37,16 +38,21 @@ export const fusedKernels: KernelTable = {
     });
     return graph.reshape(rotated, x.shape);
   }),
-  // Both branches are x: the choice makes ONNX Runtime wait for `after`, and is never simplified away.
-  Barrier: kernel(({ inputs, graph }) => {
-    const { x, after } = inputs as { x: GraphValue; after: GraphValue };
-    const flat = graph.reshape(after, [sizeOf(after.shape)]);
-    const first = graph.node('Slice', [flat, graph.integers([0]), graph.integers([1])], {
-      shape: [1],
-      dtype: after.dtype,
-    });
-    const condition = graph.elementwise('IsNaN', [graph.cast(first, 'float32')], 'bool');
-    const scalar = graph.reshape(condition, []);
-    return graph.elementwise('Where', [scalar, x, x], x.dtype);
-  }),
+  Barrier: ({ inputs: { x, ...after }, graph }) => wait(graph, x!, Object.values(after)),
+  GradientBarrier: ({ inputs: { x, source, ...after }, graph }) => {
+    const isInput = graph.inputs.some(({ name }) => name === source!.name);
+    return isInput || graph.constants.has(source!.name) ? x! : wait(graph, x!, Object.values(after));
+  },
 };
+
+/** Both branches of a choice are x: ONNX Runtime waits for what decides it, and never simplifies it away. */
+function wait(graph: Graph, x: GraphValue, after: GraphValue[]): GraphValue {
+  const firsts = after.map((value) => {
+    const flat = graph.reshape(value, [sizeOf(value.shape)]);
+    const range = [graph.integers([0]), graph.integers([1])];
+    const first = graph.node('Slice', [flat, ...range], { shape: [1], dtype: value.dtype });
+    return graph.cast(first, 'float32');
+  });
+  const condition = graph.elementwise('IsNaN', [sum(graph, firsts)], 'bool');
+  return graph.elementwise('Where', [graph.reshape(condition, []), x, x], x.dtype);
+}
