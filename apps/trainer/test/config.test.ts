@@ -29,6 +29,7 @@ describe('every error names key, value and what was wanted', () => {
     ],
     // right name, wrong section
     [{ model: 'x', learningRate: 1 }, 'unknown key learningRate; did you mean optimizer.learningRate?'],
+    [{ model: 'x', modle: 'y' }, 'unknown key modle; did you mean model?'],
     [{ model: 'x', optimizer: { learningRate: 'fast' } }, 'optimizer.learningRate is "fast", wanted a number'],
     [{ model: 'x', steps: 1.5 }, 'steps is 1.5, wanted an integer'],
     [{ model: 'x', loss: { dualClip: 0.5 } }, 'loss.dualClip is 0.5, wanted more than 1'],

@@ -63,6 +63,6 @@ interface SchemaNode {
 /** The known key that a mistyped one most likely meant: by its whole path, or by its last part in another section. */
 export function nearestKey(schema: object, path: string): string {
   const last = (key: string) => key.slice(key.lastIndexOf('.') + 1);
-  const cost = (key: string) => Math.min(distance(path, key), distance(last(path), last(key)) + 0.5);
+  const cost = (key: string) => Math.min(distance(path, key), distance(last(path), last(key)) + 1.5);
   return configKeys(schema).toSorted((a, b) => cost(a) - cost(b))[0] as string;
 }
