@@ -1,5 +1,5 @@
 import type { DynamicSamplingState } from '@tapo/core';
-import type { ProblemStreamState } from '@tapo/data';
+import type { Problem, ProblemStreamState } from '@tapo/data';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UsageError } from './cli/command.js';
@@ -17,6 +17,8 @@ export interface TrainingState {
   stream: ProblemStreamState;
   /** informative groups that were not needed yet */
   sampling: DynamicSamplingState<JudgedRolloutGroup>;
+  /** with overlap: problems drawn already for the steps to come, by step and draw; their rollouts start again */
+  ahead?: Problem[][][];
 }
 
 const version = 1;

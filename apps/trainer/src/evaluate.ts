@@ -6,6 +6,7 @@ import type { Summary } from '@tapo/eval';
 import type { Policy } from '@tapo/rollout';
 import type { Tool } from '@tapo/tools';
 import type { ResolvedConfig } from './config/schema.js';
+import { createGate, limitSampling } from './gate.js';
 import { judgedGroup } from './judged-group.js';
 import type { Judge, JudgedRolloutGroup } from './judged-group.js';
 
@@ -36,6 +37,8 @@ export interface Evaluation {
 /** Rolls every problem out and sums up. Depends on (problems, seed, weights) only. */
 export async function evaluate(problems: readonly Problem[], options: EvaluateOptions): Promise<Evaluation> {
   const { config, temperature = 0, samples = 1, seed = 0, label = 'eval', concurrency = 256, signal } = options;
+  const policy = limitSampling(options.policy, config.concurrency.sampling);
+  const toolGate = createGate(config.concurrency.tools);
   const groups: JudgedRolloutGroup[] = [];
   let next = 0;
   let done = 0;
@@ -44,6 +47,8 @@ export async function evaluate(problems: readonly Problem[], options: EvaluateOp
       const index = next++;
       groups[index] = await judgedGroup(problems[index] as Problem, {
         ...options,
+        policy,
+        toolGate,
         config: { ...config, rollout: { ...config.rollout, temperature, groupSize: samples } },
         id: `${label}/${index}`,
         seed: hashSeed(seed, 'evaluate', index) % 2 ** 32,

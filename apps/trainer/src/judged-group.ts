@@ -4,6 +4,7 @@ import { rolloutGroup } from '@tapo/rollout';
 import type { Policy } from '@tapo/rollout';
 import type { Tool } from '@tapo/tools';
 import type { ResolvedConfig } from './config/schema.js';
+import type { Gate } from './gate.js';
 import { promptTokens, protocolOf } from './prompt.js';
 
 /** What the scorer made of one trajectory. */
@@ -31,10 +32,13 @@ export interface JudgedTrajectory {
 export interface JudgedRolloutGroup extends JudgedGroup {
   problem: Problem;
   members: JudgedTrajectory[];
+  /** steps learned by the weights that sampled it (in-flight rollouts may go on with newer ones) */
+  policyStep: number;
 }
 
 export interface TrainedGroup {
   problem: Problem;
+  policyStep: number;
   members: (JudgedTrajectory & { advantage: number })[];
 }
 
@@ -45,13 +49,15 @@ export interface JudgedGroupOptions {
   judge: Judge;
   id: string;
   seed: number;
+  policyStep?: number;
+  toolGate?: Gate | undefined;
   onRollout?: (() => void) | undefined;
   signal?: AbortSignal | undefined;
 }
 
 /** G rollouts of a problem and their rewards. */
 export async function judgedGroup(problem: Problem, options: JudgedGroupOptions): Promise<JudgedRolloutGroup> {
-  const { config, policy, tools, judge, id, seed, onRollout, signal } = options;
+  const { config, policy, tools, judge, id, seed, policyStep = 0, toolGate, onRollout, signal } = options;
   const prompt = promptTokens(problem, { config, tokenizer: policy.tokenizer, tools });
   const trajectories = await rolloutGroup(prompt, {
     ...config.rollout,
@@ -61,6 +67,7 @@ export async function judgedGroup(problem: Problem, options: JudgedGroupOptions)
     id,
     seed,
     problemId: problem.id,
+    ...(toolGate && { toolGate }),
     ...(signal && { signal }),
   });
   const members = await Promise.all(
@@ -71,7 +78,7 @@ export async function judgedGroup(problem: Problem, options: JudgedGroupOptions)
   // different numbers of calls are not alike.
   const cost = (trajectory: Trajectory) => (config.loss.callEfficiency > 0 ? countCalls(trajectory) : 0);
   const accuracies = members.map(({ trajectory, judgement }) => (judgement.accurate ? 1 + cost(trajectory) : 0));
-  return { problem, members, accuracies };
+  return { problem, members, accuracies, policyStep };
 }
 
 /** Tool calls of a trajectory, over all turns. */

@@ -25,10 +25,14 @@ export interface StepParts {
   /** every group sampled in this step, used or not */
   drawn: readonly JudgedRolloutGroup[];
   chosen: DynamicSamplingStep<JudgedRolloutGroup>;
+  /** groups dropped because their weights were too old */
+  stale: number;
   updates: readonly UpdateResult[];
   tokenizer: Pick<Tokenizer, 'decode'>;
   /** `performance.now()` at the ends of the phases */
   timing: { started: number; sampled: number; prepared: number; updated: number };
+  /** rollouts and learning went on at the same time */
+  overlapped: boolean;
 }
 
 /** One line of `metrics.jsonl`; the keys are explained in docs/run-directory.md. */
@@ -38,12 +42,16 @@ export interface StepMetrics {
 }
 
 /** Rewards, calls and lengths are means over everything sampled in the step, groups without spread included. */
-export function stepMetrics(step: number, { drawn, chosen, updates, tokenizer, timing }: StepParts): StepMetrics {
+export function stepMetrics(
+  step: number,
+  { drawn, chosen, stale, updates, tokenizer, timing, overlapped }: StepParts,
+): StepMetrics {
   const members = drawn.flatMap((group) => group.members);
   const sampledTokens = members.map(({ trajectory }) => sampledLength(trajectory));
   const observedTokens = members.map(
     ({ trajectory }, i) => trajectory.tokens.length - trajectory.promptLength - (sampledTokens[i] as number),
   );
+  const ages = chosen.groups.map(({ policyStep }) => step - 1 - policyStep);
   const seconds = (from: number, to: number) => (to - from) / 1000;
   return {
     step,
@@ -63,7 +71,9 @@ export function stepMetrics(step: number, { drawn, chosen, updates, tokenizer, t
       dropped: chosen.dropped,
       carried: chosen.next.kept.length,
       draws: chosen.draws,
+      stale,
     },
+    staleness: { mean: mean(ages), max: Math.max(0, ...ages) },
     ...updateMetrics(updates),
     seconds: {
       sample: seconds(timing.started, timing.sampled),
@@ -71,7 +81,7 @@ export function stepMetrics(step: number, { drawn, chosen, updates, tokenizer, t
       update: seconds(timing.prepared, timing.updated),
       total: seconds(timing.started, timing.updated),
     },
-    sampledTokensPerSecond: sum(sampledTokens) / seconds(timing.started, timing.sampled),
+    sampledTokensPerSecond: sum(sampledTokens) / seconds(timing.started, overlapped ? timing.updated : timing.sampled),
     trainedTokensPerSecond:
       sum(updates.flatMap(({ batch }) => [...batch.lengths])) / seconds(timing.sampled, timing.updated),
     residentBytes: process.memoryUsage.rss(),

@@ -1,14 +1,4 @@
-import {
-  addDraw,
-  callEfficiency,
-  collate,
-  countSampled,
-  dapoMetrics,
-  groupAdvantages,
-  missingGroups,
-  startDynamicSampling,
-  takeStep,
-} from '@tapo/core';
+import { callEfficiency, collate, countSampled, dapoMetrics, groupAdvantages, startDynamicSampling } from '@tapo/core';
 import { createProblemStream } from '@tapo/data';
 import type { Problem } from '@tapo/data';
 import type { Tool } from '@tapo/tools';
@@ -16,11 +6,12 @@ import { loadCheckpoint, saveCheckpoint } from './checkpoint.js';
 import type { TrainingState } from './checkpoint.js';
 import { lossOptions, overlongLimit, stepOptions } from './config/derived.js';
 import type { ResolvedConfig } from './config/schema.js';
+import { createGroupDrawer } from './draw-groups.js';
 import type { Engine } from './engine.js';
-import { countCalls, judgedGroup } from './judged-group.js';
+import { createGate, limitSampling } from './gate.js';
+import { countCalls } from './judged-group.js';
 import type { Judge, JudgedRolloutGroup, TrainedGroup } from './judged-group.js';
 import type { Learner } from './learner.js';
-import { groupSeed } from './rollout-seed.js';
 import type { RunDirectory } from './run-directory.js';
 import { stepMetrics } from './step-metrics.js';
 import type { MiniBatch, StepMetrics, UpdateResult } from './step-metrics.js';
@@ -59,11 +50,15 @@ export interface TrainResult {
 /**
  * The training loop of TAPO (arXiv 2510.07038). Nothing in it depends on the clock: the same config, seed and machine
  * give the same weights to the bit, also when the run is killed and resumed.
+ *
+ * With `overlap.steps` k > 0 the rollouts of the next k steps are under way while a step learns. Then the clock decides
+ * which weights sample a token; every problem still comes once and in order, and no group is staler than the bound.
  */
 export async function train(config: ResolvedConfig, options: TrainOptions): Promise<TrainResult> {
   const { engine, problems, run, resume = false, stopRequested = () => false, warn = () => {} } = options;
-  const { policy, learner } = engine;
-  const { seed } = config;
+  const { learner } = engine;
+  const { seed, concurrency } = config;
+  const policy = limitSampling(engine.policy, concurrency.sampling);
 
   const stream = createProblemStream(problems, { seed, balanced: config.data.balanced });
   let state: TrainingState = { step: 0, updates: 0, seed, stream: stream.state(), sampling: startDynamicSampling() };
@@ -74,96 +69,74 @@ export async function train(config: ResolvedConfig, options: TrainOptions): Prom
   }
   if (resume) await run.rewindTo(state.step);
 
-  let finished = state.step >= config.steps;
-  while (!finished) {
-    const step = state.step + 1;
-    const started = performance.now();
+  const draw = () => stream.draw(config.rollout.problemsPerStep);
+  const drawer = createGroupDrawer({ ...options, config, policy, draw, interrupted: state.ahead, warn });
+  try {
+    let finished = state.step >= config.steps;
+    while (!finished) {
+      const step = state.step + 1;
+      const started = performance.now();
 
-    // problems → rollout groups → rewards, until enough groups have something to teach
-    const { drawn, chosen } = await drawGroups(state, step, () => stream.draw(config.rollout.problemsPerStep));
-    const sampled = performance.now();
+      // problems → rollout groups → rewards, until enough groups have something to teach
+      const { drawn, chosen, stale } = await drawer.groupsOf(step, state.sampling);
+      const sampled = performance.now();
 
-    // rewards → advantages within each group → mini-batches, with log-probabilities from before the update
-    const trained = chosen.groups.map(withAdvantages);
-    const batches = await miniBatches(trained, step);
-    const prepared = performance.now();
+      // rewards → advantages within each group → mini-batches, with log-probabilities from before the update
+      const trained = chosen.groups.map(withAdvantages);
+      const batches = await miniBatches(trained, step);
+      const prepared = performance.now();
 
-    // one update per mini-batch, then the sampler gets the new weights
-    const updates: UpdateResult[] = [];
-    for (const batch of batches) updates.push(await update(learner, batch, state.updates + updates.length + 1, config));
-    await learner.syncSampler();
-    const timing = { started, sampled, prepared, updated: performance.now() };
+      // one update per mini-batch, then the sampler gets the new weights
+      const updates: UpdateResult[] = [];
+      for (const batch of batches)
+        updates.push(await update(learner, batch, state.updates + updates.length + 1, config));
+      await learner.syncSampler();
+      const timing = { started, sampled, prepared, updated: performance.now() };
 
-    // what happened, and a checkpoint from which exactly this can go on
-    state = { step, updates: state.updates + updates.length, seed, stream: stream.state(), sampling: chosen.next };
-    const metrics = stepMetrics(step, { drawn, chosen, updates, tokenizer: policy.tokenizer, timing });
-    await run.writeTrajectories(step, trajectoryRecords({ drawn, trained, updates, tokenizer: policy.tokenizer }));
-    await run.appendLine('metrics', metrics);
-    finished = step >= config.steps;
-    const stopping = stopRequested();
-    if (finished || stopping || step % config.checkpoint.everySteps === 0) {
-      await run.writeCheckpoint(step, config.checkpoint.keep, async (directory) => {
-        await saveCheckpoint(directory, learner, state);
-        await options.onCheckpoint?.(directory);
+      // what happened, and a checkpoint from which exactly this can go on
+      const ahead = drawer.ahead();
+      state = { step, updates: state.updates + updates.length, seed, stream: stream.state(), sampling: chosen.next };
+      if (ahead.length > 0) state.ahead = ahead;
+      const overlapped = config.overlap.steps > 0;
+      const metrics = stepMetrics(step, {
+        drawn,
+        chosen,
+        stale,
+        updates,
+        tokenizer: policy.tokenizer,
+        timing,
+        overlapped,
       });
+      await run.writeTrajectories(step, trajectoryRecords({ drawn, trained, updates, tokenizer: policy.tokenizer }));
+      await run.appendLine('metrics', metrics);
+      finished = step >= config.steps;
+      const stopping = stopRequested();
+      if (finished || stopping || step % config.checkpoint.everySteps === 0) {
+        await run.writeCheckpoint(step, config.checkpoint.keep, async (directory) => {
+          await saveCheckpoint(directory, learner, state);
+          await options.onCheckpoint?.(directory);
+        });
+      }
+      await options.onStep?.(metrics);
+      if (stopping) break;
     }
-    await options.onStep?.(metrics);
-    if (stopping) break;
-  }
-  return { steps: state.step, finished };
-
-  /** Dynamic sampling: draws until the step is full or the draws are used up. */
-  async function drawGroups({ sampling }: TrainingState, step: number, draw: () => Problem[]) {
-    const limits = {
-      groupsPerStep: config.rollout.problemsPerStep,
-      maxDraws: config.dynamicSampling.maxDraws,
-      filter: config.dynamicSampling.enabled,
-    };
-    const drawn: JudgedRolloutGroup[] = [];
-    while (missingGroups(sampling, limits) > 0) {
-      const round = sampling.draws;
-      const rolling = draw().map((problem, index) =>
-        judgedGroup(problem, {
-          ...options,
-          policy,
-          config,
-          id: `step-${step}/${round}-${index}`,
-          seed: groupSeed(seed, { step, round, index }),
-        }),
-      );
-      const groups = withoutFailures(await Promise.all(rolling), step);
-      options.signal?.throwIfAborted();
-      drawn.push(...groups);
-      sampling = addDraw(sampling, groups, limits);
-    }
-    const chosen = takeStep(sampling, limits);
-    if (chosen.unfiltered > 0) {
-      warn(`step ${step}: ${chosen.unfiltered} groups without spread fill it up after ${chosen.draws} draws`);
-    }
-    return { drawn, chosen };
+    return { steps: state.step, finished };
+  } finally {
+    await drawer.close();
   }
 
-  /** Groups in which the engine failed are reported and left out; when nothing else is left, the run ends. */
-  function withoutFailures(groups: JudgedRolloutGroup[], step: number): JudgedRolloutGroup[] {
-    const errorOf = ({ members }: JudgedRolloutGroup) =>
-      members.find(({ trajectory }) => trajectory.stopReason === 'error')?.trajectory.error;
-    const failed = groups.filter((group) => errorOf(group) !== undefined);
-    const [first] = failed;
-    if (first === undefined) return groups;
-    const message = `step ${step}: the engine failed in ${failed.length} of ${groups.length} groups: ${errorOf(first)}`;
-    if (failed.length === groups.length) throw new Error(message);
-    warn(`${message}; they are left out`);
-    return groups.filter((group) => !failed.includes(group));
-  }
-
-  function withAdvantages({ problem, members }: JudgedRolloutGroup): TrainedGroup {
+  function withAdvantages({ problem, members, policyStep }: JudgedRolloutGroup): TrainedGroup {
     const rewards = members.map(({ judgement }) => judgement.reward);
     const advantages = callEfficiency(groupAdvantages(rewards, { estimator: config.loss.advantages }), {
       correct: members.map(({ judgement }) => judgement.accurate),
       calls: members.map(({ trajectory }) => countCalls(trajectory)),
       strength: config.loss.callEfficiency,
     });
-    return { problem, members: members.map((member, i) => ({ ...member, advantage: advantages[i] as number })) };
+    return {
+      problem,
+      policyStep,
+      members: members.map((member, i) => ({ ...member, advantage: advantages[i] as number })),
+    };
   }
 
   async function miniBatches(groups: readonly TrainedGroup[], step: number): Promise<MiniBatch[]> {
@@ -182,10 +155,14 @@ export async function train(config: ResolvedConfig, options: TrainOptions): Prom
       if (countSampled(batch) > 0) batches.push({ members, batch });
       else warn(`step ${step}: a mini-batch without a sampled token is skipped`);
     }
-    for (const { batch } of batches) {
-      batch.oldLogprobs = (await learner.logprobs(batch)).logprobs;
-      if (options.reference) batch.referenceLogprobs = (await options.reference.logprobs(batch)).logprobs;
-    }
+    const gate = createGate(concurrency.learning);
+    const forward = batches.map(({ batch }) =>
+      gate(async () => {
+        batch.oldLogprobs = (await learner.logprobs(batch)).logprobs;
+        if (options.reference) batch.referenceLogprobs = (await options.reference.logprobs(batch)).logprobs;
+      }),
+    );
+    await Promise.all(forward);
     return batches;
   }
 }

@@ -10,7 +10,7 @@ import { readJsonLines } from '../src/run-directory.js';
 // A policy that seldom answers: only the overlong penalty tells its rollouts apart, which is enough for a gradient.
 const options = (
   '--engine tinker --tinker.baseModel toy --data.train calculator --data.template minimal --data.maxPromptTokens 40 ' +
-  '--rollout.maxTokens 96 --reward.overlong.maxLength 96 --reward.overlong.buffer 96 --tools ["search"] ' +
+  '--rollout.maxTokens 64 --reward.overlong.maxLength 64 --reward.overlong.buffer 64 --tools ["search"] ' +
   '--rollout.problemsPerStep 2 --rollout.groupSize 2 --optimizer.problemsPerMiniBatch 1 --optimizer.learningRate 0.01 ' +
   '--dynamicSampling.maxDraws 1 --checkpoint.everySteps 1'
 ).split(' ');

@@ -26,6 +26,8 @@ export interface RolloutOptions {
   /** the trajectory depends on prompt, weights, tools and this number, and not on timing */
   seed?: number;
   toolTimeoutMs?: number;
+  /** runs a tool call when there is room for it; the wait does not count as the tool's time */
+  toolGate?: <T>(call: () => Promise<T>) => Promise<T>;
   /** unique among the rollouts under way; the policy keeps its cache under it */
   id?: string;
   problemId?: string;

@@ -18,7 +18,7 @@ interface RunCallsOptions extends RolloutOptions {
 /** Runs the calls of one turn in parallel. Whatever goes wrong becomes an observation. */
 export function runCalls(calls: readonly ParsedCall[], options: RunCallsOptions): Promise<ToolCall[]> {
   const { policy, tools, protocol, id, rolloutId, exhausted, toolTimeoutMs, signal } = options;
-  const { maxObservationTokens = 2048 } = options;
+  const { maxObservationTokens = 2048, toolGate = (call) => call() } = options;
   return Promise.all(
     calls.map(async ({ tool: name, input, arguments: given, problem }, index): Promise<ToolCall> => {
       const toolCallId = `${id}/call-${index}`;
@@ -30,12 +30,9 @@ export function runCalls(calls: readonly ParsedCall[], options: RunCallsOptions)
         const known = tools.map((candidate) => candidate.name).join(', ') || 'none';
         return { ...answered, observation: `There is no tool "${name}". Tools: ${known}.`, status: 'error' };
       }
-      const { observation, status, durationMs } = await callTool(tool, given ?? input, {
-        toolCallId,
-        rolloutId,
-        timeoutMs: toolTimeoutMs,
-        signal,
-      });
+      const { observation, status, durationMs } = await toolGate(() =>
+        callTool(tool, given ?? input, { toolCallId, rolloutId, timeoutMs: toolTimeoutMs, signal }),
+      );
       return {
         ...answered,
         observation: cutToTokens(observation, maxObservationTokens, policy.tokenizer),

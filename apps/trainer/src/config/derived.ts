@@ -13,6 +13,11 @@ export function lossOptions({ loss }: ResolvedConfig): DapoLossOptions {
   return options;
 }
 
+/** A group is trained on while its sampler's weights are at most this many steps old. */
+export function stalenessLimit({ overlap }: Pick<ResolvedConfig, 'overlap'>): number {
+  return overlap.maxStaleness ?? (overlap.steps === 0 ? Infinity : overlap.steps + 1);
+}
+
 /** Optimizer options of update `count` (from 1): linear warm-up, then constant. */
 export function stepOptions(
   { optimizer }: ResolvedConfig,

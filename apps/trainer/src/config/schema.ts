@@ -95,6 +95,24 @@ const dynamicSampling = type({
   maxDraws: 'number.integer >= 1 = 10',
 });
 
+const overlap = type({
+  '+': 'reject',
+  /** rollouts of this many next steps are under way while the present one learns; 0 = one after the other */
+  steps: 'number.integer >= 0 = 0',
+  /** groups sampled by weights older than this many steps are dropped; default: `steps` + 1, since surplus groups wait a step */
+  'maxStaleness?': 'number.integer >= 0',
+});
+
+const concurrency = type({
+  '+': 'reject',
+  /** sample requests under way at once; default: all that are ready */
+  'sampling?': 'number.integer >= 1',
+  /** tool calls under way at once; default: all that are ready */
+  'tools?': 'number.integer >= 1',
+  /** forward passes sent to the learner at once */
+  learning: 'number.integer >= 1 = 1',
+});
+
 const loss = type({
   '+': 'reject',
   advantages: "'grpo' | 'rloo' | 'dr-grpo' = 'grpo'",
@@ -158,6 +176,8 @@ export const configSchema = type({
   rollout: rollout.default(() => ({})),
   reward: reward.default(() => ({})),
   dynamicSampling: dynamicSampling.default(() => ({})),
+  overlap: overlap.default(() => ({})),
+  concurrency: concurrency.default(() => ({})),
   loss: loss.default(() => ({})),
   optimizer: optimizer.default(() => ({})),
   checkpoint: checkpoint.default(() => ({})),
@@ -185,8 +205,19 @@ export function resolveConfig(config: unknown, place = 'config'): ResolvedConfig
   );
 }
 
-function crossChecks({ rollout, data, reward, optimizer }: ResolvedConfig): string[] {
+function crossChecks({ rollout, data, reward, optimizer, overlap, engine }: ResolvedConfig): string[] {
   const problems: string[] = [];
+  const { steps, maxStaleness } = overlap;
+  if (maxStaleness !== undefined && maxStaleness < steps) {
+    problems.push(
+      `overlap.maxStaleness is ${maxStaleness}, wanted at least overlap.steps (${steps}): nothing would be fresh`,
+    );
+  }
+  if (steps > 0 && engine.name === 'local') {
+    problems.push(
+      `overlap.steps is ${steps}, wanted 0 with engine "local", which samples with the very weights that learn`,
+    );
+  }
   if (data.maxPromptTokens >= rollout.maxTokens) {
     problems.push(
       `data.maxPromptTokens is ${data.maxPromptTokens}, wanted less than rollout.maxTokens (${rollout.maxTokens}), ` +
