@@ -24,11 +24,11 @@ export function promptTokens(
     tools,
   }: { config: Pick<ResolvedConfig, 'data' | 'rollout'>; tokenizer: Tokenizer; tools: readonly Tool[] },
 ): number[] {
-  const { template, maxPromptTokens } = config.data;
+  const { template, rules, maxPromptTokens } = config.data;
   const text =
     config.rollout.protocol === 'json'
-      ? jsonPrompt(problem, tokenizer, tools)
-      : renderPrompt(problem, { template, tools, tokenizer });
+      ? jsonPrompt(problem, tokenizer, tools, rules)
+      : renderPrompt(problem, { template, tools, tokenizer, ...(rules !== undefined && { rules }) });
   const tokens = tokenizer.encode(text);
   if (tokens.length <= maxPromptTokens) return tokens;
   throw new UsageError(
@@ -38,12 +38,12 @@ export function promptTokens(
 }
 
 /** Tools are told by the model's own chat template. */
-function jsonPrompt({ question }: Problem, tokenizer: Tokenizer, tools: readonly Tool[]): string {
+function jsonPrompt({ question }: Problem, tokenizer: Tokenizer, tools: readonly Tool[], rules = jsonRules): string {
   if (tokenizer.applyChatTemplate === undefined) {
     throw new UsageError('rollout.protocol "json" needs a model with a chat template', 'take rollout.protocol "tags"');
   }
   const messages = [
-    { role: 'system', content: jsonRules },
+    { role: 'system', content: rules },
     { role: 'user', content: question },
   ];
   return tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true, tools: toolDefinitions(tools) });

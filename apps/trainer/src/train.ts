@@ -158,7 +158,8 @@ export async function train(config: ResolvedConfig, options: TrainOptions): Prom
     const gate = createGate(concurrency.learning);
     const forward = batches.map(({ batch }) =>
       gate(async () => {
-        batch.oldLogprobs = (await learner.logprobs(batch)).logprobs;
+        const known = config.loss.oldLogprobs === 'sampler';
+        batch.oldLogprobs = known ? batch.rolloutLogprobs : (await learner.logprobs(batch)).logprobs;
         if (options.reference) batch.referenceLogprobs = (await options.reference.logprobs(batch)).logprobs;
       }),
     );

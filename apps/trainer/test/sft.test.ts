@@ -6,6 +6,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { main } from '../src/cli/main.js';
 import { resolveSftConfig, scheduledLearningRate } from '../src/sft/config.js';
 import { openExamples } from '../src/sft/examples.js';
+import { writeTinyModel } from './tiny-model.js';
 
 const init = {
   config: {
@@ -103,6 +104,30 @@ it('tapo sft learns, and writes a model directory with the record of how', async
   // a uniform guess among 110 tokens costs ln 110 = 4.7 nats; knowing which are frequent is worth half a nat at once
   expect(record.losses.at(-1)?.[1]).toBeLessThan((record.losses[0]?.[1] ?? 0) - 0.5);
   expect((await loadModelDirectory(out)).config.hiddenSize).toBe(16);
+}, 60_000);
+
+it('with lora only adapters are trained, and merged into what is written', async () => {
+  const log = vi.spyOn(console, 'log').mockImplementation(() => {});
+  const directory = await folder();
+  const [base, out] = [await writeTinyModel(), join(directory, 'model')];
+  const file = join(directory, 'lora.json');
+  const lora = { rank: 4, alpha: 8, targets: ['q_proj', 'down_proj'] };
+  const optimizer = { learningRate: 0.02, warmupSteps: 1 };
+  await writeFile(file, JSON.stringify({ steps: 8, rowsPerStep: 4, model: base, lora, out, optimizer }));
+  expect(await main(['sft', '-c', file])).toBe(0);
+  const printed = log.mock.calls.flat().join('\n');
+  log.mockRestore();
+
+  // rank 4: q_proj 16 → 16 has 4·(16+16) = 128 numbers, down_proj as many
+  expect(printed).toContain('(256 trained)');
+  const [before, after] = [await loadModelDirectory(base), await loadModelDirectory(out)];
+  const changed = Object.keys(before.parameters).filter(
+    (name) =>
+      !Buffer.from(before.parameters[name]!.data.buffer).equals(Buffer.from(after.parameters[name]!.data.buffer)),
+  );
+  expect(changed).toEqual(['model.layers.0.self_attn.q_proj.weight', 'model.layers.0.mlp.down_proj.weight']);
+  const { losses } = JSON.parse(await readFile(join(out, 'training.json'), 'utf8')) as { losses: [number, number][] };
+  expect(losses.at(-1)?.[1]).toBeLessThan(losses[0]?.[1] ?? 0);
 }, 60_000);
 
 it('needs either a model or an init', () => {

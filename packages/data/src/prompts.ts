@@ -23,6 +23,8 @@ export interface RenderPromptOptions {
   template?: PromptTemplate;
   /** the enabled tools, in any order; none: reasoning only */
   tools?: readonly PromptTool[];
+  /** own instructions instead of the built-in rules of `base` and `chat`: short ones, for a policy that was tuned on them */
+  rules?: string;
   /** needed by `chat` */
   tokenizer?: ChatTokenizer;
 }
@@ -30,10 +32,10 @@ export interface RenderPromptOptions {
 /** Rules as system message, question as user message: for engines that take messages. */
 export function promptMessages(
   problem: Pick<Problem, 'question'>,
-  { tools = [] }: Pick<RenderPromptOptions, 'tools'> = {},
+  { tools = [], rules = promptRules(tools) }: Pick<RenderPromptOptions, 'tools' | 'rules'> = {},
 ): ChatMessage[] {
   return [
-    { role: 'system', content: promptRules(tools) },
+    { role: 'system', content: rules },
     { role: 'user', content: problem.question },
   ];
 }
@@ -45,13 +47,13 @@ export function promptMessages(
  */
 export function renderPrompt(
   problem: Pick<Problem, 'question'>,
-  { template = 'base', tools = [], tokenizer }: RenderPromptOptions = {},
+  { template = 'base', tools = [], rules = promptRules(tools), tokenizer }: RenderPromptOptions = {},
 ): string {
   switch (template) {
     case 'minimal':
       return problem.question;
     case 'base':
-      return `${promptRules(tools)}\n\nNow it is your turn.\nQuestion: ${problem.question}\n`;
+      return `${rules}\n\nNow it is your turn.\nQuestion: ${problem.question}\n`;
     case 'chat':
       if (!tokenizer?.applyChatTemplate) {
         throw new DataError(
@@ -59,6 +61,6 @@ export function renderPrompt(
             `${tokenizer ? 'one without' : 'no tokenizer'}. Take the template "base" for base models`,
         );
       }
-      return tokenizer.applyChatTemplate(promptMessages(problem, { tools }), { addGenerationPrompt: true });
+      return tokenizer.applyChatTemplate(promptMessages(problem, { rules }), { addGenerationPrompt: true });
   }
 }

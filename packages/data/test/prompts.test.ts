@@ -61,6 +61,15 @@ describe('renderPrompt', () => {
     expect(promptMessages(problem, { tools: [code] }).map(({ role }) => role)).toEqual(['system', 'user']);
   });
 
+  it('own rules take the place of the built-in ones', () => {
+    const rules = 'Tools: <code>python</code>.';
+    expect(renderPrompt(problem, { tools: [code], rules }).startsWith(`${rules}\n\nNow it is your turn.`)).toBe(true);
+    expect(promptMessages(problem, { tools: [code], rules })[0]).toEqual({ role: 'system', content: rules });
+    const applyChatTemplate = (messages: ChatMessage[]) => messages.map(({ content }) => content).join('|');
+    const prompt = renderPrompt(problem, { template: 'chat', rules, tokenizer: { applyChatTemplate } });
+    expect(prompt).toBe(`${rules}|${problem.question}`);
+  });
+
   it('chat: says what to do without a chat template', () => {
     expect(() => renderPrompt(problem, { template: 'chat' })).toThrow(/got no tokenizer.*template "base"/);
     expect(() => renderPrompt(problem, { template: 'chat', tokenizer: {} })).toThrow(/got one without/);

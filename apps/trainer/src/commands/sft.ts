@@ -1,4 +1,4 @@
-import { createLocalEngine } from '@tapo/policy';
+import { createLocalEngine, mergeLora } from '@tapo/policy';
 import type { LocalEngineOptions } from '@tapo/policy';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,6 +12,9 @@ import { openExamples } from '../sft/examples.js';
 import { openSftModel } from '../sft/model.js';
 import { trainSft } from '../sft/train.js';
 import type { SftStep } from '../sft/train.js';
+
+/** A large model takes a minute a step, a tiny one a tenth of a second. */
+const reportEveryMs = 5000;
 
 export const sftCommand: Omit<Command, 'summary'> = {
   options: {
@@ -32,6 +35,7 @@ export const sftCommand: Omit<Command, 'summary'> = {
     const { backend, ...limits } = config.engine;
     const engine = await createLocalEngine({
       ...model,
+      ...(config.lora !== null && { lora: config.lora }),
       backend: backend as NonNullable<LocalEngineOptions['backend']>,
       ...limits,
     });
@@ -39,8 +43,12 @@ export const sftCommand: Omit<Command, 'summary'> = {
     const started = performance.now();
     const losses: [step: number, loss: number][] = [];
     let tokens = 0;
+    let reported = started;
+    const recordEvery = Math.max(1, Math.round(config.steps / 40));
     try {
-      console.log(`${engine.info.parameters} parameters on ${engine.info.backend}, ${engine.info.threads} threads`);
+      const { parameters, trainedParameters } = engine.info;
+      const part = trainedParameters === parameters ? '' : ` (${trainedParameters} trained)`;
+      console.log(`${parameters} parameters${part} on ${engine.info.backend}, ${engine.info.threads} threads`);
       const steps = await trainSft(config, {
         learner: engine.learner,
         examples,
@@ -48,13 +56,17 @@ export const sftCommand: Omit<Command, 'summary'> = {
         stopRequested: () => interrupt.requested,
         onStep(step) {
           tokens += step.tokens;
-          if (step.step % 25 !== 0 && step.step !== 1 && step.step !== config.steps) return;
-          losses.push([step.step, step.loss]);
-          console.log(describeStep(step, tokens / ((performance.now() - started) / 1000)));
+          if (step.step % recordEvery === 1 % recordEvery || step.step === config.steps)
+            losses.push([step.step, step.loss]);
+          const now = performance.now();
+          if (step.step !== 1 && step.step !== config.steps && now - reported < reportEveryMs) return;
+          reported = now;
+          console.log(describeStep(step, tokens / ((now - started) / 1000)));
         },
       });
       const seconds = (performance.now() - started) / 1000;
-      await model.save(config.out, await engine.parameters());
+      const trained = await engine.parameters();
+      await model.save(config.out, config.lora === null ? trained : mergeLora(model.parameters, trained, config.lora));
       const record = { command: ['tapo', 'sft', ...input.argv].join(' '), config, steps, tokens, seconds, losses };
       await writeFile(join(config.out, 'training.json'), `${JSON.stringify(record, null, 2)}\n`);
       console.log(`${config.out}: ${steps} steps, ${tokens} tokens, ${seconds.toFixed(0)} s`);

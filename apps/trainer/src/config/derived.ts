@@ -9,7 +9,7 @@ export function overlongLimit({ rollout, data, reward }: Pick<ResolvedConfig, 'r
 
 /** The part of `loss` that the learner needs. */
 export function lossOptions({ loss }: ResolvedConfig): DapoLossOptions {
-  const { advantages: _, aggregation: __, callEfficiency: ___, ...options } = loss;
+  const { advantages: _, aggregation: __, callEfficiency: ___, oldLogprobs: ____, ...options } = loss;
   return options;
 }
 

@@ -35,7 +35,7 @@ const tinker = type({
   lossRoute: "'exact' | 'ppo' = 'exact'",
 });
 
-const lora = type({
+export const loraSchema = type({
   '+': 'reject',
   rank: 'number.integer >= 1 = 16',
   alpha: 'number > 0 = 32',
@@ -53,6 +53,8 @@ const data = type({
   evaluation: "string = 'world'",
   format: "string = 'tapo'",
   template: "'base' | 'chat' | 'minimal' = 'base'",
+  /** own instructions instead of the built-in rules of `base` and `chat` */
+  'rules?': 'string > 0',
   /** draw in turn from every source, however many problems each has */
   balanced: 'boolean = false',
   /** a longer prompt is an error, never cut */
@@ -128,6 +130,8 @@ const loss = type({
   truncatedImportanceCap: type('number > 0 | null').default(null),
   /** prefers fewer calls among the right rollouts of a group, see `callEfficiency` of @tapo/core; 0 = off */
   callEfficiency: 'number >= 0 = 0',
+  /** `learner`: a forward pass before the update; `sampler`: the numbers it drew with, which saves that pass */
+  oldLogprobs: "'learner' | 'sampler' = 'learner'",
 });
 
 const optimizer = type({
@@ -166,7 +170,7 @@ export const configSchema = type({
   /** a model directory in Hugging Face layout */
   model: 'string > 0',
   /** train low-rank adapters over the frozen model; null = train all weights */
-  lora: lora.or('null').default(null),
+  lora: loraSchema.or('null').default(null),
   /** an adapter directory in PEFT's layout to go on from */
   'adapter?': 'string > 0',
   tools: type('unknown[]').default(() => ['search', 'python']),

@@ -1,5 +1,6 @@
 import { type } from 'arktype';
 import type { ConfigSchema } from '../config/validate.js';
+import { loraSchema } from '../config/schema.js';
 import { validateConfig } from '../config/validate.js';
 
 const fresh = type({
@@ -57,6 +58,8 @@ export const sftSchema = type({
   'model?': 'string > 0',
   /** a model with random weights */
   'init?': fresh,
+  /** train low-rank adapters over the frozen model and write them merged; null = train all weights */
+  lora: loraSchema.or('null').default(null),
   out: 'string > 0',
   dtype: "'F32' | 'BF16' = 'F32'",
   data: data.default(() => ({})),
