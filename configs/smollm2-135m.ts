@@ -1,0 +1,30 @@
+// SmolLM2-135M-Instruct with LoRA on two cores: facts to look up, sums to compute, sums to do in the head.
+//   npx tsx --conditions=tapo-source examples/smollm2-135m/prepare.ts   the model, demonstrations, problems
+//   tapo sft -c examples/smollm2-135m/sft.json                          the cold start
+//   tapo train -c configs/smollm2-135m.ts
+// Every token counts here: half of the time goes to the output layer and the prompt's tokens are trained on in every row,
+// hence the short rules. See examples/smollm2-135m for what it printed.
+import { defineConfig } from '@tapo/trainer';
+
+export default defineConfig({
+  name: 'smollm2-135m',
+  model: 'models/smollm2-135m-cold',
+  lora: { rank: 16, alpha: 32 },
+  tools: [{ name: 'search', documents: 'world', topK: 1 }, 'python'],
+  engine: { microBatchTokens: 384 },
+  data: {
+    train: 'examples/smollm2-135m/data/train.jsonl',
+    evaluation: 'examples/smollm2-135m/data/eval.jsonl',
+    template: 'minimal',
+    balanced: true,
+    maxPromptTokens: 32,
+  },
+  rollout: { problemsPerStep: 6, groupSize: 8, maxTokens: 128, maxObservationTokens: 40 },
+  reward: { overlong: null },
+  dynamicSampling: { maxDraws: 1 },
+  loss: { oldLogprobs: 'sampler' },
+  optimizer: { learningRate: 1e-4, warmupSteps: 3, problemsPerMiniBatch: 6, weightDecay: 0, beta2: 0.98 },
+  checkpoint: { everySteps: 5, keep: 2 },
+  evaluation: { problems: 192 },
+  steps: 40,
+});
