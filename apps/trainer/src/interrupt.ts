@@ -7,13 +7,13 @@ export interface Interrupt {
 
 const signals = ['SIGINT', 'SIGTERM'] as const;
 
-/** Listens for Ctrl-C and SIGTERM until disposed. */
-export function onInterrupt(message: string): Interrupt {
+/** Listens for Ctrl-C and SIGTERM until disposed. @param say prints the message, where there is a live view not to be disturbed */
+export function onInterrupt(message: string, say = (text: string) => console.error(`\n${text}`)): Interrupt {
   let requested = false;
   const handle = (signal: NodeJS.Signals) => {
     if (requested) process.exit(signal === 'SIGINT' ? 130 : 143);
     requested = true;
-    console.error(`\n${message}`);
+    say(message);
   };
   for (const signal of signals) process.on(signal, handle);
   return {

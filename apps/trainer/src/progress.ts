@@ -1,88 +1,141 @@
-import { stripVTControlCharacters } from 'node:util';
-import colors from 'picocolors';
+import { colors } from './cli/colors.js';
+import { renderPanel, visibleWidth } from './progress-panel.js';
+import type { PanelState } from './progress-panel.js';
 import type { StepMetrics } from './step-metrics.js';
+import { printable } from './view/visible-text.js';
 
-/** Progress of a run on the terminal: a line per step, and on a TTY one that moves while the step is sampled. */
+/** Progress of a run on the terminal: a live view on a TTY, else a line per step. */
 export interface Progress {
   /** a rollout has ended */
   rollout(): void;
   step(metrics: StepMetrics): void;
-  /** a message that must not be lost in the moving line */
+  /** what goes on beside training, in the live view only; undefined: nothing */
+  status(text: string | undefined): void;
+  /** a message that must not be lost in the live view; goes to stderr */
   note(message: string): void;
+  /** leaves the live view as it is */
   close(): void;
 }
 
 export interface ProgressOptions {
+  title: string;
   steps: number;
   rolloutsPerStep: number;
   stream?: NodeJS.WriteStream;
+  /** for notes */
+  errors?: NodeJS.WritableStream;
   /** one JSON object per step instead of text */
   json?: boolean;
+  /** a plain line is written for the first and the last step, and for others after so long a time */
+  plainEveryMs?: number;
+  env?: NodeJS.ProcessEnv;
+  /** milliseconds */
+  now?: () => number;
 }
 
-const barWidth = 12;
+const redrawMs = 100;
 
-/** `NO_COLOR` and pipes are respected: without a TTY there are plain lines only. */
-export function createProgress({
-  steps,
-  rolloutsPerStep,
-  stream = process.stdout,
-  json = false,
-}: ProgressOptions): Progress {
-  const live = stream.isTTY === true && !json && process.env['CI'] === undefined;
-  let step = 0;
-  let rollouts = 0;
-  let last: StepMetrics | undefined;
+/** Pipes, `CI` and `TERM=dumb` get plain lines; machines one JSON object per step. */
+export function createProgress(options: ProgressOptions): Progress {
+  const { title, steps, rolloutsPerStep, json = false, plainEveryMs = 0 } = options;
+  const {
+    stream = process.stdout,
+    errors = process.stderr,
+    env = process.env,
+    now = () => performance.now(),
+  } = options;
+  const live = stream.isTTY === true && !json && env['CI'] === undefined && env['TERM'] !== 'dumb';
+  const history: StepMetrics[] = [];
+  const state: PanelState = {
+    title,
+    step: 0,
+    steps,
+    rollouts: 0,
+    rolloutsPerStep,
+    status: undefined,
+    history,
+    secondsLeft: undefined,
+  };
+  let drawn: readonly string[] = [];
+  let drawnAt = -Infinity;
+  let toldAt = -Infinity;
+  let started: number | undefined;
+  let closed = false;
 
-  const clear = () => live && stream.write('\r\u001b[2K');
-  function draw(): void {
-    if (!live) return;
-    const share = (step + Math.min(1, rollouts / rolloutsPerStep) * 0.8) / steps;
-    const filled = Math.min(barWidth, Math.round(share * barWidth));
-    const bar = colors.cyan('━'.repeat(filled)) + colors.dim('━'.repeat(barWidth - filled));
-    const parts = [bar, `${step}/${steps}`, last ? describeMetrics(last) : '', colors.dim(`${rollouts} rollouts`)];
-    clear();
-    stream.write(fitting(parts, stream.columns ?? 80));
+  /** Takes the view away, also when the terminal has become narrower and wrapped its lines. */
+  function erase(): string {
+    const { columns = 80 } = stream;
+    const height = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(visibleWidth(line) / columns)), 0);
+    drawn = [];
+    return height === 0 ? '' : `\r${height > 1 ? `\u001b[${height - 1}A` : ''}\u001b[J`;
+  }
+
+  function draw(before = ''): void {
+    if (!live || closed) return;
+    const { columns = 80, rows = 24 } = stream;
+    const gone = erase();
+    drawn = renderPanel(state, columns).slice(0, Math.max(1, rows - 1));
+    drawnAt = now();
+    // between these two marks a terminal that knows them shows nothing half done
+    stream.write(`\u001b[?2026h${gone}${before}${drawn.join('\n')}\u001b[?2026l`);
   }
 
   return {
     rollout() {
-      rollouts++;
-      if (rollouts % 4 === 0) draw();
+      started ??= now();
+      state.rollouts++;
+      if (now() - drawnAt >= redrawMs) draw();
     },
     step(metrics) {
-      step = metrics.step;
-      rollouts = 0;
-      last = metrics;
-      clear();
-      const width = String(steps).length;
-      const line = `step ${String(metrics.step).padStart(width)}/${steps}  ${describeMetrics(metrics)}`;
-      stream.write(`${json ? JSON.stringify(metrics) : line}\n`);
-      draw();
+      const done = history.push(metrics);
+      state.step = metrics.step;
+      state.rollouts = 0;
+      const mean = started === undefined ? undefined : (now() - started) / 1000 / done;
+      state.secondsLeft = mean === undefined ? undefined : mean * (steps - metrics.step);
+      if (json) stream.write(`${JSON.stringify(metrics)}\n`);
+      else if (live) draw();
+      else if (metrics.step === 1 || metrics.step === steps || now() - toldAt >= plainEveryMs) {
+        toldAt = now();
+        stream.write(`step ${String(metrics.step).padStart(String(steps).length)}/${steps}  ${plainText(metrics)}\n`);
+      }
+    },
+    status(text) {
+      state.status = text;
+      if (text === undefined || now() - drawnAt >= redrawMs) draw();
     },
     note(message) {
-      clear();
-      process.stderr.write(`${colors.yellow('note')} ${message}\n`);
+      if (live) stream.write(erase());
+      errors.write(`${colors.yellow('note')} ${printable(message)}\n`);
       draw();
     },
-    close: () => void clear(),
+    close() {
+      if (closed) return;
+      state.status = undefined;
+      state.rollouts = 0;
+      if (drawn.length > 0) {
+        draw();
+        stream.write('\n');
+      }
+      closed = true;
+    },
   };
 }
 
-/** As many parts as one line holds: a wrapped line could not be cleared. */
-function fitting(parts: readonly string[], columns: number): string {
-  const line = parts.join('  ');
-  if (parts.length === 0 || stripVTControlCharacters(line).length < columns) return line;
-  return fitting(parts.slice(0, -1), columns);
-}
-
-function describeMetrics(metrics: StepMetrics): string {
-  const number = (key: string) => (typeof metrics[key] === 'number' ? metrics[key] : NaN);
-  const parts = [
-    `reward ${number('reward').toFixed(2).padStart(5)}`,
-    `accuracy ${(100 * number('accuracy')).toFixed(0).padStart(3)}%`,
-    `calls ${number('callsPerProblem').toFixed(2)}`,
-    `${(number('sampledTokensPerSecond') / 1000).toFixed(1)}K tokens/s`,
-  ];
-  return parts.join('  ');
+/** The numbers that matter, as far as the run has them. */
+function plainText(metrics: StepMetrics): string {
+  const part = (key: string, show: (value: number) => string) =>
+    typeof metrics[key] === 'number' ? [show(metrics[key])] : [];
+  return [
+    ...part('reward', (value) => `reward ${value.toFixed(2).padStart(5)}`),
+    ...part('accuracy', (value) => `accuracy ${(100 * value).toFixed(0).padStart(3)}%`),
+    ...part('callsPerProblem', (value) => `calls ${value.toFixed(2)}`),
+    ...(metrics['reward'] === undefined
+      ? [
+          ...part('loss', (value) => `loss ${value.toFixed(3)}`),
+          ...part('gradientNorm', (value) => `gradient ${value.toFixed(2)}`),
+          ...part('learningRate', (value) => `rate ${value.toExponential(1)}`),
+          ...part('trainedTokensPerSecond', (value) => `${value.toFixed(0)} tokens/s`),
+        ]
+      : part('sampledTokensPerSecond', (value) => `${(value / 1000).toFixed(1)}K tokens/s`)),
+  ].join('  ');
 }

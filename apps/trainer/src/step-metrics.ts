@@ -1,4 +1,4 @@
-import type { Batch, DapoMetrics, DynamicSamplingStep } from '@tapo/core';
+import type { Batch, DapoMetrics, DynamicSamplingStep, ToolCall } from '@tapo/core';
 import { sampledLength } from '@tapo/core';
 import { problemSource } from '@tapo/data';
 import { watchCounters } from '@tapo/eval';
@@ -106,15 +106,17 @@ function callMetrics(groups: readonly JudgedRolloutGroup[]) {
   const members = groups.flatMap((group) => group.members);
   const calls = members.flatMap(callsOf);
   const perRollout = (count: number) => count / Math.max(1, members.length);
-  const tools = [...new Set(calls.map((call) => call.tool))].toSorted();
+  const names = [...new Set(calls.map((call) => call.tool))].toSorted();
+  const byTool = (value: (ofTool: ToolCall[]) => number): Record<string, number> =>
+    Object.fromEntries(names.map((name) => [name, value(calls.filter(({ tool }) => tool === name))]));
   return {
     callsPerProblem: perRollout(calls.length),
-    callsByTool: Object.fromEntries(
-      tools.map((tool) => [tool, perRollout(calls.filter((call) => call.tool === tool).length)]),
-    ),
+    callsByTool: byTool((ofTool) => perRollout(ofTool.length)),
     callsBySource: bySource(groups, (member) => callsOf(member).length),
     callStatus: shares(calls.map((call) => call.status)),
+    callErrorsByTool: byTool((ofTool) => mean(ofTool.map(({ status }) => Number(status !== 'ok')))),
     callMs: mean(calls.map((call) => call.durationMs)),
+    callMsByTool: byTool((ofTool) => mean(ofTool.map((call) => call.durationMs))),
     corrections: perRollout(
       members.flatMap(({ trajectory }) => trajectory.turns).filter((turn) => turn.corrected).length,
     ),

@@ -1,6 +1,6 @@
 import type { ToolCall } from '@tapo/core';
 import type { TextSegment } from '@tapo/rollout';
-import colors from 'picocolors';
+import { colors } from './cli/colors.js';
 import { printable } from './view/visible-text.js';
 
 /** What is needed to show a rollout. */

@@ -1,4 +1,4 @@
-import { readFile, mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { characterTokenizer, createTokenizer, loadModelDirectory } from '@tapo/policy';
@@ -6,6 +6,8 @@ import { describe, expect, it, vi } from 'vitest';
 import { main } from '../src/cli/main.js';
 import { resolveSftConfig, scheduledLearningRate } from '../src/sft/config.js';
 import { openExamples } from '../src/sft/examples.js';
+import { readJsonLines } from '../src/run-directory.js';
+import { openRun } from '../src/view/run.js';
 import { writeTinyModel } from './tiny-model.js';
 
 const init = {
@@ -104,6 +106,17 @@ it('tapo sft learns, and writes a model directory with the record of how', async
   // a uniform guess among 110 tokens costs ln 110 = 4.7 nats; knowing which are frequent is worth half a nat at once
   expect(record.losses.at(-1)?.[1]).toBeLessThan((record.losses[0]?.[1] ?? 0) - 0.5);
   expect((await loadModelDirectory(out)).config.hiddenSize).toBe(16);
+
+  // what tapo view reads
+  const metrics = await readJsonLines(join(`${out}.run`, 'metrics.jsonl'));
+  expect(metrics.map(({ step }) => step)).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
+  expect(metrics.at(-1)?.['loss']).toBe(record.losses.at(-1)?.[1]);
+  expect(await openRun(`${out}.run`, 'model').summary()).toMatchObject({
+    status: 'finished',
+    step: 30,
+    totalSteps: 30,
+    config: { rowsPerStep: 8 },
+  });
 }, 60_000);
 
 it('with lora only adapters are trained, and merged into what is written', async () => {

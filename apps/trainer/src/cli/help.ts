@@ -1,4 +1,4 @@
-import colors from 'picocolors';
+import { colors } from './colors.js';
 import type { Command, OptionSpec } from './command.js';
 import { globalOptions } from './command.js';
 

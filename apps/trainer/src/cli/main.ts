@@ -1,5 +1,5 @@
 import { closest } from 'fastest-levenshtein';
-import colors from 'picocolors';
+import { colors } from './colors.js';
 import type { Command } from './command.js';
 import { parseCommandLine, UsageError } from './command.js';
 import { commands } from './commands.js';

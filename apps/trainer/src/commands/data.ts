@@ -2,7 +2,7 @@ import { generateCalculator, problemSource, readProblems, recordFormats, writePr
 import type { Problem, RecordFormat } from '@tapo/data';
 import { worldProblems } from '@tapo/data/world';
 import type { WorldSplit } from '@tapo/data/world';
-import colors from 'picocolors';
+import { colors } from '../cli/colors.js';
 import type { Command, CommandInput } from '../cli/command.js';
 import { integerOption, textOption, UsageError } from '../cli/command.js';
 import { printable } from '../view/visible-text.js';

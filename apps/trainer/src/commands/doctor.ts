@@ -1,7 +1,7 @@
 import { chooseBackend } from '@tapo/policy';
 import { callTool, closeTools } from '@tapo/tools';
 import { availableParallelism, totalmem } from 'node:os';
-import colors from 'picocolors';
+import { colors } from '../cli/colors.js';
 import type { Command } from '../cli/command.js';
 import { openTools } from '../toolbox.js';
 

@@ -2,7 +2,7 @@ import type { Summary } from '@tapo/eval';
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import colors from 'picocolors';
+import { colors } from '../cli/colors.js';
 import type { Command } from '../cli/command.js';
 import { integerOption, textOption, UsageError } from '../cli/command.js';
 import { serializableConfig } from '../config/serialize.js';
@@ -18,6 +18,7 @@ import { openRunDirectory, readJson } from '../run-directory.js';
 import { withSession } from '../session.js';
 import { compareSummaries } from '../summary-table.js';
 import { renderTrace } from '../trace.js';
+import { openTrackers, trackerNames, trackOption } from '../trackers/open-trackers.js';
 import { train } from '../train.js';
 import { baseRecord } from '../trajectory-records.js';
 
@@ -36,6 +37,7 @@ export const quickstartCommand: Omit<Command, 'summary'> = {
     model: { type: 'string', value: 'DIR', description: 'another cold start than the shipped one' },
     backend: { type: 'string', value: 'NAME', description: 'compute engine, see tapo doctor (default auto)' },
     resume: { type: 'boolean', description: 'go on with an interrupted quickstart' },
+    track: trackOption,
   },
   details:
     'Takes a tiny policy that knows the format and the tools but often chooses badly, and trains it with TAPO on\n' +
@@ -58,17 +60,21 @@ export const quickstartCommand: Omit<Command, 'summary'> = {
     const started = performance.now();
     const heldOut = await evaluationProblems(config, quickstartEvaluationProblems);
     const progress = createProgress({
+      title: config.name,
       steps,
       rolloutsPerStep: config.rollout.problemsPerStep * config.rollout.groupSize,
     });
-    const interrupt = onInterrupt('finishing this step, then saving; press again to quit at once');
+    const interrupt = onInterrupt('finishing this step, then saving; press again to quit at once', progress.note);
     try {
       await withSession(config, async ({ engine, tools, judge }) => {
         const { policy } = engine;
         const measure = async (label: string): Promise<Measurement> => {
-          const options = { config, policy, tools, judge };
+          const onProblem = (done: number) =>
+            progress.status(`held-out problems ${label} training: ${done} of ${heldOut.length}`);
+          const options = { config, policy, tools, judge, onProblem };
           const greedy = await evaluate(heldOut, { ...options, label: `${label}-greedy` });
           const sampled = await evaluate(heldOut, { ...options, label: `${label}-sampled`, temperature: 1, seed: 1 });
+          progress.status(undefined);
           return { greedy, sampled };
         };
 
@@ -79,6 +85,8 @@ export const quickstartCommand: Omit<Command, 'summary'> = {
           await run.writeJson('run.json', { seed, steps, started: new Date().toISOString(), node: process.version });
           await run.writeJson('before.json', before);
         }
+        const followed = { path, name: config.name, config: serializableConfig(config) };
+        const trackers = await openTrackers(trackerNames(input), followed, { warn: progress.note });
         const { steps: done, finished } = await train(config, {
           engine,
           tools,
@@ -89,11 +97,15 @@ export const quickstartCommand: Omit<Command, 'summary'> = {
           stopRequested: () => interrupt.requested,
           onCheckpoint: (directory) => copyTokenizerFiles(config.model, modelOfCheckpoint(directory)),
           onRollout: () => progress.rollout(),
-          onStep: (metrics) => progress.step(metrics),
+          onStep(metrics) {
+            progress.step(metrics);
+            trackers.log(metrics.step, metrics);
+          },
           warn: (message) => progress.note(message),
         });
-        progress.close();
+        await trackers.close();
         if (!finished) {
+          progress.close();
           console.log(
             `stopped after step ${done}, saved. Go on with: npm run quickstart -- --resume${path === out ? '' : ` --out ${path}`}`,
           );
@@ -101,6 +113,7 @@ export const quickstartCommand: Omit<Command, 'summary'> = {
         }
 
         const measured = await measure('after');
+        progress.close();
         const after = summariesOf(measured);
         const seconds = (performance.now() - started) / 1000;
         await run.writeJson('summary.json', {
@@ -130,6 +143,7 @@ export const quickstartCommand: Omit<Command, 'summary'> = {
         console.log(colors.bold('at temperature 1'));
         console.log(compareSummaries(before.sampled, after.sampled, { sources: false }));
         console.log(`\n${done} steps in ${seconds.toFixed(0)} s. Report: ${report}`);
+        console.log(`Curves, and every rollout: tapo view ${path}`);
       });
     } finally {
       progress.close();

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import colors from 'picocolors';
+import { colors } from '../cli/colors.js';
 import { loadCheckpoint } from '../checkpoint.js';
 import type { Command } from '../cli/command.js';
 import { textOption, UsageError } from '../cli/command.js';

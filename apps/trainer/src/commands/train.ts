@@ -14,7 +14,7 @@ import { writeReport } from '../report-files.js';
 import { openRunDirectory, requireEmptyRun } from '../run-directory.js';
 import type { RunDirectory } from '../run-directory.js';
 import { withSession } from '../session.js';
-import { openTrackers } from '../trackers/open-trackers.js';
+import { openTrackers, trackerNames, trackOption } from '../trackers/open-trackers.js';
 import { train } from '../train.js';
 
 export const trainCommand: Omit<Command, 'summary'> = {
@@ -23,7 +23,7 @@ export const trainCommand: Omit<Command, 'summary'> = {
     out: { type: 'string', short: 'o', value: 'DIR', description: 'run directory; default: runs/NAME' },
     resume: { type: 'string', value: 'DIR', description: 'go on with the run in DIR from its newest checkpoint' },
     json: { type: 'boolean', description: 'print one JSON object per step' },
-    track: { type: 'string', value: 'NAMES', description: 'also log to tensorboard, wandb, mlflow (comma-separated)' },
+    track: trackOption,
   },
   overrides: true,
   details: 'Ctrl-C finishes the step, saves, and says how to go on; a second Ctrl-C quits at once.',
@@ -42,20 +42,23 @@ export const trainCommand: Omit<Command, 'summary'> = {
     const problems = await trainingProblems(config);
     const { everySteps, problems: count } = config.evaluation;
     const heldOut = everySteps === 0 ? [] : await evaluationProblems(config, count);
+    const json = input.options['json'] === true;
     const progress = createProgress({
+      title: config.name,
       steps: config.steps,
       rolloutsPerStep: config.rollout.problemsPerStep * config.rollout.groupSize,
-      json: input.options['json'] === true,
+      json,
     });
-    const interrupt = onInterrupt('finishing this step, then saving; press again to quit at once');
+    // what is told at the end: with --json stdout has objects only
+    const say = json ? console.error : console.log;
+    const interrupt = onInterrupt('finishing this step, then saving; press again to quit at once', progress.note);
     try {
       await withSession(config, async ({ engine, tools, judge, reference }) => {
         progress.note(`${engine.description}, ${problems.length} problems`);
         await recordRun(run, config, { file, argv: input.argv, resume: resume !== undefined });
         const warn = (message: string) => progress.note(message);
-        const names = textOption(input, 'track')?.split(',') ?? [];
         const followed = { path, name: config.name, config: serializableConfig(config) };
-        const trackers = await openTrackers(names, followed, { warn });
+        const trackers = await openTrackers(trackerNames(input), followed, { warn });
         const started = performance.now();
         const { steps, finished } = await train(config, {
           engine,
@@ -72,7 +75,14 @@ export const trainCommand: Omit<Command, 'summary'> = {
             progress.step(metrics);
             trackers.log(metrics.step, metrics);
             if (everySteps === 0 || metrics.step % everySteps !== 0) return;
-            const { summary } = await evaluate(heldOut, { config, policy: engine.policy, tools, judge });
+            const { summary } = await evaluate(heldOut, {
+              config,
+              policy: engine.policy,
+              tools,
+              judge,
+              onProblem: (done) => progress.status(`evaluation: ${done} of ${heldOut.length} problems`),
+            });
+            progress.status(undefined);
             await run.appendLine('evaluations', { step: metrics.step, ...summary });
             progress.note(`held-out accuracy ${(100 * summary.accuracy.value).toFixed(0)}% (greedy)`);
           },
@@ -87,8 +97,8 @@ export const trainCommand: Omit<Command, 'summary'> = {
           summary: { seed: config.seed, steps },
           config: serializableConfig(config),
         });
-        console.log(finished ? `done: ${steps} steps. Report: ${report}` : `stopped after step ${steps}, saved.`);
-        if (!finished) console.log(`go on with: tapo train --resume ${path}`);
+        say(finished ? `done: ${steps} steps. Report: ${report}` : `stopped after step ${steps}, saved.`);
+        say(finished ? `look at it: tapo view ${path}` : `go on with: tapo train --resume ${path}`);
       });
     } finally {
       progress.close();

@@ -3,7 +3,7 @@ import { verifyScoring } from '@tapo/eval';
 import { verifyModel } from '@tapo/policy';
 import type { VerifyModelOptions } from '@tapo/policy';
 import { readFile } from 'node:fs/promises';
-import colors from 'picocolors';
+import { colors } from '../cli/colors.js';
 import type { Command } from '../cli/command.js';
 import { textOption, UsageError } from '../cli/command.js';
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import colors from 'picocolors';
+import { colors } from '../cli/colors.js';
 import type { Command } from '../cli/command.js';
 import { integerOption, textOption, UsageError } from '../cli/command.js';
 import { loadAssets } from '../view/assets.js';

@@ -1,5 +1,6 @@
 import { closest } from 'fastest-levenshtein';
-import { UsageError } from '../cli/command.js';
+import { textOption, UsageError } from '../cli/command.js';
+import type { CommandInput, OptionSpec } from '../cli/command.js';
 import { softTrackers } from './tracker.js';
 import type { TrackedRun, Tracker, Trackers, TrackersOptions } from './tracker.js';
 
@@ -22,7 +23,18 @@ const openers: Record<string, (run: TrackedRun) => Promise<Tracker>> = {
   },
 };
 
-const trackerNames: readonly string[] = Object.keys(openers);
+const known: readonly string[] = Object.keys(openers);
+
+/** `--track NAMES` of every command that trains. */
+export const trackOption: OptionSpec = {
+  type: 'string',
+  value: 'NAMES',
+  description: 'also log to tensorboard, wandb, mlflow (comma-separated)',
+};
+
+export function trackerNames(input: CommandInput): string[] {
+  return textOption(input, 'track')?.split(',') ?? [];
+}
 
 /** Opens trackers by name. One that cannot be opened is reported and left out: training never stops for a tracker. */
 export async function openTrackers(
@@ -33,8 +45,8 @@ export async function openTrackers(
   const unknown = names.find((name) => !(name in openers));
   if (unknown !== undefined) {
     throw new UsageError(
-      `unknown tracker "${unknown}"; did you mean ${closest(unknown, [...trackerNames])}?`,
-      `known: ${trackerNames.join(', ')}`,
+      `unknown tracker "${unknown}"; did you mean ${closest(unknown, [...known])}?`,
+      `known: ${known.join(', ')}`,
     );
   }
   const opened: Tracker[] = [];
