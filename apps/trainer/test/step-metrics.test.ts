@@ -8,6 +8,7 @@ type Call = [tool: string, status: ToolStatus, durationMs: number];
 /** A group of one source; each rollout is given by its calls. */
 function group(source: string, rollouts: Call[][]): JudgedRolloutGroup {
   return {
+    policyStep: 0,
     problem: { id: source, question: '?', dataSource: source, targets: ['1'] },
     accuracies: rollouts.map(() => 0),
     members: rollouts.map((calls, i) => ({
@@ -60,6 +61,8 @@ it('calls, their time and their failures, by tool', () => {
       next: { kept: [], rejected: [], draws: 0 },
     },
     updates: [],
+    stale: 0,
+    overlapped: false,
     tokenizer: { decode: () => '' },
     timing: { started: 0, sampled: 1000, prepared: 1000, updated: 2000 },
   });
