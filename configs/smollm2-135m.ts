@@ -2,8 +2,8 @@
 //   npx tsx --conditions=tapo-source examples/smollm2-135m/prepare.ts   the model, demonstrations, problems
 //   tapo sft -c examples/smollm2-135m/sft.json                          the cold start
 //   tapo train -c configs/smollm2-135m.ts
-// Every token counts here: half of the time goes to the output layer and the prompt's tokens are trained on in every row,
-// hence the short rules. See examples/smollm2-135m for what it printed.
+// Every token counts here: hence the bare question as prompt, one line of an article as observation, no forward pass before
+// the update, and no groups that teach nothing. See examples/smollm2-135m for what it printed.
 import { defineConfig } from '@tapo/trainer';
 
 export default defineConfig({
@@ -19,12 +19,12 @@ export default defineConfig({
     balanced: true,
     maxPromptTokens: 32,
   },
-  rollout: { problemsPerStep: 6, groupSize: 8, maxTokens: 128, maxObservationTokens: 40 },
+  rollout: { problemsPerStep: 6, groupSize: 8, maxTokens: 96, maxObservationTokens: 40 },
   reward: { overlong: null },
-  dynamicSampling: { maxDraws: 1 },
+  dynamicSampling: { maxDraws: 1, fill: false },
   loss: { oldLogprobs: 'sampler' },
-  optimizer: { learningRate: 1e-4, warmupSteps: 3, problemsPerMiniBatch: 6, weightDecay: 0, beta2: 0.98 },
-  checkpoint: { everySteps: 5, keep: 2 },
-  evaluation: { problems: 192 },
+  optimizer: { learningRate: 3e-4, warmupSteps: 2, problemsPerMiniBatch: 6, weightDecay: 0, beta2: 0.98 },
+  checkpoint: { everySteps: 5, keep: 10 },
+  evaluation: { everySteps: 10, problems: 96 },
   steps: 40,
 });

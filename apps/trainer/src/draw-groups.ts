@@ -61,6 +61,7 @@ export function createGroupDrawer(options: GroupDrawerOptions): GroupDrawer {
   const limits = {
     groupsPerStep: config.rollout.problemsPerStep,
     maxDraws: config.dynamicSampling.maxDraws,
+    fill: config.dynamicSampling.fill,
     filter: config.dynamicSampling.enabled,
   };
   const closing = new AbortController();

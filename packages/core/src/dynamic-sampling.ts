@@ -19,6 +19,8 @@ export interface DynamicSamplingOptions {
   maxDraws?: number;
   /** false: every group counts as informative */
   filter?: boolean;
+  /** false: a step with too few informative groups is smaller, instead of being filled up */
+  fill?: boolean;
 }
 
 /** One step's groups, and how they came about. */
@@ -81,7 +83,8 @@ export function takeStep<Group extends JudgedGroup>(
   const missing = missingGroups(state, options);
   if (missing > 0) throw new Error(`takeStep: ${missing} groups are missing and draws are left; addDraw first.`);
   const informative = state.kept.slice(0, options.groupsPerStep);
-  const unfiltered = state.rejected.slice(0, options.groupsPerStep - informative.length);
+  const { fill = true, groupsPerStep } = options;
+  const unfiltered = fill ? state.rejected.slice(0, groupsPerStep - informative.length) : [];
   const groups = [...informative, ...unfiltered];
   return {
     groups,

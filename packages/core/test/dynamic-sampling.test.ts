@@ -46,6 +46,14 @@ test('after maxDraws the step is filled up with unfiltered groups, and says so',
   expect(next.kept).toEqual([]);
 });
 
+test('fill: false leaves the step smaller: what has no spread teaches nothing, but costs a forward and a backward pass', () => {
+  const options = { groupsPerStep: 3, maxDraws: 1, fill: false };
+  const { groups, ...counts } = takeStep(addDraw(startDynamicSampling<Group>(), [flat(1), mixed(2)]), options);
+  expect(ids(groups)).toEqual([2]);
+  expect(counts).toMatchObject({ unfiltered: 0, dropped: 1, missing: 2 });
+  expect(takeStep(addDraw(startDynamicSampling<Group>(), [flat(1)]), options).groups).toEqual([]);
+});
+
 test('problems that run out give a smaller step and the number missing', () => {
   const state = addDraw(startDynamicSampling<Group>(), [mixed(1)]);
   expect(takeStep(state, { groupsPerStep: 3, maxDraws: 1 })).toMatchObject({ groups: [mixed(1)], missing: 2 });

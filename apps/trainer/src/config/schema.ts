@@ -95,6 +95,8 @@ const dynamicSampling = type({
   '+': 'reject',
   enabled: 'boolean = true',
   maxDraws: 'number.integer >= 1 = 10',
+  /** false: a step with too few groups that have spread is smaller, instead of being filled up with others */
+  fill: 'boolean = true',
 });
 
 const overlap = type({
