@@ -3,6 +3,7 @@ import type { DynamicSamplingState, DynamicSamplingStep } from '@tapo/core';
 import type { Problem } from '@tapo/data';
 import type { Policy } from '@tapo/rollout';
 import type { Tool } from '@tapo/tools';
+import { setMaxListeners } from 'node:events';
 import { stalenessLimit } from './config/derived.js';
 import type { ResolvedConfig } from './config/schema.js';
 import { createGate } from './gate.js';
@@ -66,6 +67,8 @@ export function createGroupDrawer(options: GroupDrawerOptions): GroupDrawer {
   };
   const closing = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, closing.signal]) : closing.signal;
+  // every rollout under way listens, and Node warns of a leak from the eleventh on
+  setMaxListeners(0, signal);
   /** of the present step and of those after it, in order */
   const drawings: Drawing[] = [];
   const repeated = [...interrupted];

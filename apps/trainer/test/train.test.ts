@@ -183,6 +183,26 @@ it('oldLogprobs "sampler": the forward pass before the update is left out', asyn
   expect(learner.engine.weights).not.toEqual(bigramEngine(hint).weights);
 });
 
+it('many rollouts that listen for the end of a run are no leak: Node does not warn', async () => {
+  const warned: string[] = [];
+  const listen = (warning: Error) => void warned.push(warning.name);
+  process.on('warning', listen);
+  const engine = bigramEngine(hint);
+  const { sample } = engine.policy;
+  // as the local engine does: one listener per request until it is answered; 16 rollouts are under way
+  engine.policy.sample = async (request, options) => {
+    const stop = () => {};
+    options?.signal?.addEventListener('abort', stop);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    options?.signal?.removeEventListener('abort', stop);
+    return sample(request, options);
+  };
+  await run({ steps: 1 }, { engine });
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('warning', listen);
+  expect(warned).toEqual([]);
+});
+
 describe('steps that cannot be like the others', () => {
   it('no spread at all: filled up after maxDraws, no update changes anything, and it says so', async () => {
     const always: Judge = () => ({ reward: 1, score: 1, accurate: true, wellFormed: true, answer: null });
