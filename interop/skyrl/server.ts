@@ -58,7 +58,12 @@ export async function startSkyrl(modelDirectory: string): Promise<SkyrlServer> {
     const options = {
       'base-model': modelDirectory,
       backend: 'jax',
-      'backend-config': JSON.stringify({ max_lora_adapters: 6, max_lora_rank: 16 }),
+      'backend-config': JSON.stringify({
+        max_lora_adapters: 6,
+        max_lora_rank: 16,
+        // one batch size, so that its sampler is compiled once for each length
+        sample_max_num_sequences: 24,
+      }),
       'database-url': `sqlite:///${join(scratch, 'tinker.db')}`,
       'checkpoints-base': join(scratch, 'checkpoints'),
       host: '127.0.0.1',

@@ -4,7 +4,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { collate, createRandom } from '@tapo/core';
+import { collate } from '@tapo/core';
 import type { Problem } from '@tapo/data';
 import { createTinkerEngine } from '@tapo/tinker';
 import { openRunDirectory, train } from '@tapo/trainer';
@@ -15,21 +15,17 @@ import { makeTinyModel } from './tiny-model.js';
 import { installSkyrl, startSkyrl } from './server.js';
 
 const STEPS = 20;
+const COLD_START = 100;
 const missing = installSkyrl();
 if (missing) {
   console.log(`SKIPPED: SkyRL cannot be installed here: ${missing}`);
   process.exit(0);
 }
 
-/** question, program, what it prints */
-const tasks = [
-  ['a?', 'print(6*7)', '42'],
-  ['b?', 'print(3+5)', '8'],
-  ['c?', 'print(9-2)', '7'],
-  ['d?', 'print(5*5)', '25'],
-] as const;
-const problems = tasks.map(([question, , target], i): Problem => {
-  return { id: `toy/${i}`, question, dataSource: 'calculator', targets: [target] };
+/** question, program, what it prints; one task, since a model this small has no attention to tell several apart */
+const task = ['a?', 'print(6*7)', '42'] as const;
+const problems = [0, 1, 2, 3].map((i): Problem => {
+  return { id: `toy/${i}`, question: task[0], dataSource: 'calculator', targets: [task[2]] };
 });
 
 const scratch = await mkdtemp(join(tmpdir(), 'tapo-skyrl-'));
@@ -46,8 +42,9 @@ const engine = await createTinkerEngine({
 const { learner } = engine;
 const python = createPython({ workers: 1 });
 
-/** One trace: [text, whether the policy wrote it]. Two out of three make an answer up. */
-function demonstration([question, program, printed]: (typeof tasks)[number], honest: boolean) {
+/** One trace: [text, whether the policy wrote it]. */
+function demonstration(honest: boolean) {
+  const [question, program, printed] = task;
   const made: [string, boolean][] = [[question, false]];
   if (honest) made.push([`<code>${program}</code>`, true], [`\n\n<response>${printed}</response>\n\n`, false]);
   made.push([`<answer>${honest ? printed : '0'}</answer>`, true]);
@@ -59,12 +56,12 @@ function demonstration([question, program, printed]: (typeof tasks)[number], hon
 }
 
 try {
-  const random = createRandom(1);
-  for (let step = 1; step <= 160; step++) {
-    const rows = tasks.flatMap((task) => [true, false, false].map((honest) => demonstration(task, honest)));
-    const { loss } = await learner.forwardBackward(collate(random.shuffle(rows)), { name: 'cross-entropy' });
-    await learner.optimizerStep({ learningRate: 0.01 * Math.min(1, step / 10) * (step < 100 ? 1 : 0.3) });
-    if (step % 40 === 0) console.log(`cold start ${step}/160  loss ${loss.toFixed(3)}`);
+  // Two out of three make an answer up.
+  const batch = collate([true, false, false, true, false, false].map(demonstration));
+  for (let step = 1; step <= COLD_START; step++) {
+    const { loss } = await learner.forwardBackward(batch, { name: 'cross-entropy' });
+    await learner.optimizerStep({ learningRate: 5e-3 * Math.min(1, step / 10) });
+    if (step % 25 === 0) console.log(`cold start ${step}/${COLD_START}  loss ${loss.toFixed(3)}`);
   }
   await learner.syncSampler();
 
@@ -78,7 +75,7 @@ try {
     rollout: { problemsPerStep: 4, groupSize: 6, maxTokens: 80, maxTurns: 2 },
     reward: { mode: 'strict', overlong: null },
     dynamicSampling: { enabled: false },
-    optimizer: { learningRate: 1e-3, warmupSteps: 2, problemsPerMiniBatch: 4, weightDecay: 0 },
+    optimizer: { learningRate: 1e-3, warmupSteps: 1, problemsPerMiniBatch: 4, weightDecay: 0 },
     checkpoint: { everySteps: 10 },
   });
   const rewards: number[] = [];
@@ -93,7 +90,8 @@ try {
         Number(metrics[name]),
       );
       rewards.push(reward);
-      const shown = `reward ${reward.toFixed(2)}  accuracy ${accuracy.toFixed(2)}  calls ${calls.toFixed(2)}`;
+      const mismatch = Number(metrics['mismatchMax']).toExponential(1);
+      const shown = `reward ${reward.toFixed(2)}  accuracy ${accuracy.toFixed(2)}  calls ${calls.toFixed(2)}  sampler off by ${mismatch}`;
       console.log(`step ${metrics.step}/${STEPS}  ${shown}`);
     },
     warn: (message) => console.log(message),

@@ -1,4 +1,10 @@
-import { createLocalEngine, loadAdapterDirectory, loadModelDirectory, loadTokenizer } from '@tapo/policy';
+import {
+  createLocalEngine,
+  loadAdapterDirectory,
+  loadModelDirectory,
+  loadTokenizer,
+  saveAdapterDirectory,
+} from '@tapo/policy';
 import type { LocalEngineOptions } from '@tapo/policy';
 import type { Policy } from '@tapo/rollout';
 import { existsSync } from 'node:fs';
@@ -6,6 +12,7 @@ import { join } from 'node:path';
 import { UsageError } from './cli/command.js';
 import type { ResolvedConfig } from './config/schema.js';
 import type { Learner } from './learner.js';
+import { openSampler, samplingElsewhere } from './sampling-servers.js';
 
 /** A model that samples and learns: local worker or remote server. */
 export interface Engine {
@@ -17,13 +24,17 @@ export interface Engine {
 /** An engine, and in words what it is and where it runs. */
 export interface OpenedEngine extends Engine {
   description: string;
+  /** why it must not train */
+  evaluationOnly?: string;
 }
 
 type LocalConfig = Pick<ResolvedConfig, 'model' | 'engine' | 'lora' | 'adapter'>;
 
 /** Loads `config.model` into the engine that `config.engine` names. @throws UsageError when there is no such model */
-export async function openEngine(config: LocalConfig & Pick<ResolvedConfig, 'tinker' | 'seed'>): Promise<OpenedEngine> {
-  const { model, engine } = config;
+export async function openEngine(
+  config: LocalConfig & Pick<ResolvedConfig, 'tinker' | 'sampler' | 'seed'>,
+): Promise<OpenedEngine> {
+  const { model, engine, sampler } = config;
   const needed = engine.name === 'local' ? 'config.json' : 'tokenizer.json';
   if (!existsSync(join(model, needed))) {
     throw new UsageError(
@@ -31,7 +42,19 @@ export async function openEngine(config: LocalConfig & Pick<ResolvedConfig, 'tin
       'give a directory in Hugging Face layout: config.json, model.safetensors, tokenizer.json',
     );
   }
-  return engine.name === 'local' ? openLocal(config) : openTinker(config);
+  if (sampler === null) return engine.name === 'local' ? openLocal(config) : openTinker(config);
+  const opened = await openSampler(sampler, await loadTokenizer(model));
+  if (engine.name === 'openai') return opened.engine;
+  try {
+    return await samplingElsewhere(
+      await (engine.name === 'local' ? openLocal(config) : openTinker(config)),
+      opened,
+      sampler,
+    );
+  } catch (error) {
+    await opened.engine.close();
+    throw error;
+  }
 }
 
 async function openLocal({ model, engine, lora, adapter }: LocalConfig): Promise<OpenedEngine> {
@@ -47,7 +70,15 @@ async function openLocal({ model, engine, lora, adapter }: LocalConfig): Promise
   });
   const { parameters, trainedParameters, threads } = opened.info;
   const part = trainedParameters === parameters ? '' : ` (${trainedParameters} trained)`;
-  return { ...opened, description: `${parameters} parameters${part} on ${opened.info.backend}, ${threads} threads` };
+  const learner: Learner = { ...opened.learner };
+  if (trained !== null) {
+    const { parameters: base } = loaded;
+    const shape = 'rank' in trained ? trained : trained.config;
+    learner.saveAdapter = async (directory) =>
+      saveAdapterDirectory(directory, { config: shape, parameters: await opened.parameters() }, { base });
+  }
+  const description = `${parameters} parameters${part} on ${opened.info.backend}, ${threads} threads`;
+  return { ...opened, learner, description };
 }
 
 /** The model lives on a server; its directory here needs to hold the tokenizer only. */

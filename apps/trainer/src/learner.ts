@@ -32,5 +32,7 @@ export interface Learner {
   load(directory: string): Promise<void>;
   /** makes the sampler use the newest weights (and drops its KV caches) */
   syncSampler(): Promise<void>;
+  /** the trained adapter in PEFT's layout, for samplers elsewhere; engines that train one */
+  saveAdapter?(directory: string): Promise<void>;
   close(): Promise<void>;
 }

@@ -24,7 +24,7 @@ export async function withSession<T>(config: ResolvedConfig, body: (session: Ses
       const { tools } = toolbox;
       const judge = createJudge(config, { tools, tokenizer: engine.policy.tokenizer });
       if (config.loss.klCoefficient === 0) return await body({ engine, tools, judge });
-      const reference = await openEngine({ ...config, lora: null });
+      const reference = await openEngine({ ...config, lora: null, sampler: null });
       try {
         return await body({ engine, tools, judge, reference: reference.learner });
       } finally {

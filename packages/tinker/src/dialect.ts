@@ -14,6 +14,8 @@ export interface Dialect {
   resultOnce: boolean;
   /** honours `grad_clip_norm` */
   gradientClip: boolean;
+  /** compiles its sampler anew for every `max_tokens`: few different ones are asked for, and what is too much is cut here */
+  roundMaxTokens: boolean;
 }
 
 const base: Dialect = {
@@ -23,6 +25,7 @@ const base: Dialect = {
   promptLogprobsLeadingNull: true,
   resultOnce: false,
   gradientClip: true,
+  roundMaxTokens: false,
 };
 
 /** Known servers. Pass a name, or an own record for a server that is not listed. */
@@ -39,6 +42,7 @@ export const dialects = {
     sendWeights: true,
     promptLogprobsLeadingNull: false,
     gradientClip: false,
+    roundMaxTokens: true,
   },
   /** verl-recipe's `verl_tinker` */
   verl: { ...base, name: 'verl', resultOnce: true },

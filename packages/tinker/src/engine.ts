@@ -5,6 +5,7 @@ import { readRemoteCheckpoint, remoteForwardBackward, remoteLogprobs, saveRemote
 import type { Model } from './model.js';
 import { sampleRemotely, type RemotePolicyRequest, type RemotePolicyResult, type RemoteTokenizer } from './policy.js';
 import type { Sampler } from './sampler.js';
+import { untar } from './untar.js';
 
 export interface TinkerEngineOptions extends TinkerClientOptions {
   baseModel: string;
@@ -41,6 +42,8 @@ export interface TinkerEngine {
     save(directory: string): Promise<void>;
     load(directory: string): Promise<void>;
     syncSampler(): Promise<void>;
+    /** the trained adapter in PEFT's layout, for samplers elsewhere */
+    saveAdapter(directory: string): Promise<void>;
     close(): Promise<void>;
   };
   close(): Promise<void>;
@@ -129,6 +132,17 @@ export async function createTinkerEngine(options: TinkerEngineOptions): Promise<
       },
       async syncSampler() {
         sampler = await model.sampler();
+      },
+      async saveAdapter(directory) {
+        const name = `tapo-${randomUUID().slice(0, 13)}`;
+        await model.saveWeightsForSampler(name);
+        const files = await untar(await client.downloadArchive(model.id, name), directory);
+        await client.deleteCheckpoint(model.id, `sampler_weights/${name}`).catch(() => {});
+        if (!files.some((file) => file.endsWith('adapter_config.json'))) {
+          throw new Error(
+            `${name}: the server's archive holds no adapter_config.json (it holds ${files.join(', ')}): train with rank > 0.`,
+          );
+        }
       },
       close,
     },

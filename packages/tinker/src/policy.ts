@@ -36,7 +36,7 @@ export async function sampleRemotely(
   options: { signal?: AbortSignal } = {},
 ): Promise<RemotePolicyResult> {
   const params = {
-    max_tokens: maxTokens,
+    max_tokens: sampler.dialect.roundMaxTokens ? roundedUp(maxTokens) : maxTokens,
     // a seed for each position, so that the turns of a rollout do not repeat each other’s draws
     seed: hashSeed(seed, prompt.length) >>> 1,
     temperature,
@@ -53,8 +53,15 @@ export async function sampleRemotely(
     throw new Error(`The server must return one log-probability per sampled token, got ${got}.`);
   }
   // Not every server stops where it was told to: EOS may be passed over, stop strings may be looked for only at the end.
-  const { count, stopReason } = cut(sequence.tokens, stop, tokenizer);
+  const { count, stopReason } = cut(sequence.tokens.slice(0, maxTokens), stop, tokenizer);
   return { tokens: sequence.tokens.slice(0, count), logprobs: sequence.logprobs.slice(0, count), stopReason };
+}
+
+/** To two significant binary digits, at least 32: 33 → 48, 50 → 64, 65 → 96. */
+function roundedUp(count: number): number {
+  if (count <= 32) return 32;
+  const half = 2 ** (Math.floor(Math.log2(count)) - 1);
+  return Math.ceil(count / half) * half;
 }
 
 /** How many of the sampled tokens count: up to and with the first EOS, or the token that completes a stop string. */

@@ -1,4 +1,5 @@
 import type { Connection } from './client.js';
+import type { Dialect } from './dialect.js';
 import { encodedText, type SampleOutput, type SamplingParams } from './protocol.js';
 import type { CallOptions } from './transport.js';
 
@@ -12,6 +13,7 @@ export interface RemoteSampleRequest {
 /** One set of weights, ready to sample from. */
 export interface Sampler {
   readonly id: string;
+  readonly dialect: Dialect;
   /** sample i uses seed + i; returned tokens include the stop tokens */
   sample(request: RemoteSampleRequest, options?: CallOptions): Promise<SampleOutput>;
 }
@@ -20,6 +22,7 @@ export function createSampler({ execute, dialect }: Connection, id: string): Sam
   let sequence = 0;
   return {
     id,
+    dialect,
     async sample({ prompt, numSamples = 1, params, promptLogprobs = false }, options) {
       const output = await execute<SampleOutput>(
         '/asample',

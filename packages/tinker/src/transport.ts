@@ -17,6 +17,13 @@ export interface TransportOptions {
   maxBackoffMs?: number;
 }
 
+/** How a family of servers is addressed. */
+interface Addressing {
+  /** appended to `baseUrl` unless it is there */
+  apiPath?: string;
+  authorization?: 'x-api-key' | 'bearer';
+}
+
 export interface CallOptions {
   signal?: AbortSignal | undefined;
   timeoutMs?: number;
@@ -45,17 +52,20 @@ const RETRYABLE = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 export function createTransport({
   baseUrl,
+  apiPath = '/api/v1',
   apiKey,
+  authorization = 'x-api-key',
   connections = 64,
   timeoutMs = 60_000,
   maxAttempts = 8,
   backoffMs = 500,
   maxBackoffMs = 10_000,
-}: TransportOptions): Transport {
-  const base = apiBase(baseUrl);
+}: TransportOptions & Addressing): Transport {
+  const base = apiBase(baseUrl, apiPath);
   const agent = new Agent({ connections, connect: { timeout: 10_000 }, bodyTimeout: 0, headersTimeout: 0 });
   const headers: Record<string, string> = { 'content-type': 'application/json', accept: 'application/json' };
-  if (apiKey !== undefined) headers['x-api-key'] = apiKey;
+  if (apiKey !== undefined && authorization === 'x-api-key') headers['x-api-key'] = apiKey;
+  if (apiKey !== undefined && authorization === 'bearer') headers['authorization'] = `Bearer ${apiKey}`;
   let requests = 0;
 
   const once: Transport['once'] = async (method, path, body, options = {}) => {
@@ -147,7 +157,7 @@ export function refused(method: string, path: string, { status, body }: Reply): 
     status === 401 || status === 403
       ? ' Check the API key.'
       : status === 404
-        ? ' Does this server speak the Tinker protocol, and does the id still exist (servers forget idle sessions)?'
+        ? ' Is this the right kind of server, and does what the request names still exist (servers forget idle sessions)?'
         : '';
   return new TinkerError(`${method} ${path}: the server answered ${status}: ${detail}.${remedy}`, {
     status,
@@ -180,7 +190,7 @@ function retryAfter(value: unknown): number | undefined {
   return Number.isFinite(milliseconds) ? Math.max(0, milliseconds) : undefined;
 }
 
-function apiBase(baseUrl: string): string {
+function apiBase(baseUrl: string, apiPath: string): string {
   let url: URL;
   try {
     url = new URL(baseUrl);
@@ -188,7 +198,7 @@ function apiBase(baseUrl: string): string {
     throw new Error(`"${baseUrl}" is no URL. Give the server's address, for example http://127.0.0.1:8000.`);
   }
   const path = url.pathname.replace(/\/+$/, '');
-  return url.origin + (path.endsWith('/api/v1') ? path : `${path}/api/v1`);
+  return url.origin + (path.endsWith(apiPath) ? path : `${path}${apiPath}`);
 }
 
 function describe(error: unknown): string {

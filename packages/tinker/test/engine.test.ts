@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { collate } from '@tapo/core';
@@ -105,4 +105,16 @@ it('two passes before a step are refused where the server averages over all of t
   closers.push(close);
   await learner.forwardBackward(batch, { name: 'dapo' });
   await expect(learner.forwardBackward(batch, { name: 'dapo' })).rejects.toThrow(/whole optimizer step/);
+});
+
+it('the trained adapter comes down as a PEFT directory, after any number of steps', async () => {
+  const engine = await open((await start()).url);
+  for (const steps of [1, 2]) {
+    await step(engine);
+    const target = join(directory, `adapter-${steps}`);
+    await engine.learner.saveAdapter(target);
+    expect((await readdir(target)).toSorted()).toEqual(['adapter_config.json', 'adapter_model.safetensors', 'nested']);
+    expect(await readFile(join(target, 'adapter_model.safetensors'), 'utf8')).toBe(`weights after ${steps} steps`);
+    expect((await readdir(join(target, 'nested')))[0]).toHaveLength('long-'.length * 25 + 'name.txt'.length);
+  }
 });

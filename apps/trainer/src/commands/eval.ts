@@ -40,6 +40,7 @@ export const evalCommand: Omit<Command, 'summary'> = {
   overrides: true,
   examples: [
     'tapo eval runs/first',
+    `tapo eval models/qwen --engine openai --sampler.baseUrls '["http://gpu:8000"]'`,
     'tapo eval models/qwen --data.evaluation test.parquet --samples 8 --temperature 1',
   ],
   async run(input) {
@@ -50,6 +51,7 @@ export const evalCommand: Omit<Command, 'summary'> = {
     const config = await configForModel(input, input.positionals[0]);
     const problems = await evaluationProblems(config, count ?? config.evaluation.problems);
     await withSession(config, async ({ engine, tools, judge }) => {
+      if (engine.evaluationOnly !== undefined) console.error(`note: for evaluation only: ${engine.evaluationOnly}`);
       const { summary, groups } = await evaluate(problems, {
         config,
         policy: engine.policy,

@@ -54,6 +54,9 @@ export const trainCommand: Omit<Command, 'summary'> = {
     const interrupt = onInterrupt('finishing this step, then saving; press again to quit at once', progress.note);
     try {
       await withSession(config, async ({ engine, tools, judge, reference }) => {
+        if (engine.evaluationOnly !== undefined) {
+          throw new UsageError(`this engine cannot train: ${engine.evaluationOnly}`, 'docs/remote.md shows what can');
+        }
         progress.note(`${engine.description}, ${problems.length} problems`);
         await recordRun(run, config, { file, argv: input.argv, resume: resume !== undefined });
         const warn = (message: string) => progress.note(message);

@@ -10,8 +10,8 @@ export type ToolEntry =
 
 const engine = type({
   '+': 'reject',
-  /** `local`: this machine, through @tapo/policy; `tinker`: a remote server, see `tinker` */
-  name: "'local' | 'tinker' = 'local'",
+  /** `local`: this machine, through @tapo/policy; `tinker`: a remote server, see `tinker`; `openai`: `sampler` alone, to evaluate */
+  name: "'local' | 'tinker' | 'openai' = 'local'",
   backend: "string = 'auto'",
   /** CPU threads of one matrix operation; default: the machine's, up to 8 */
   'threads?': 'number.integer >= 1',
@@ -33,6 +33,20 @@ const tinker = type({
   /** LoRA rank; 0 = full fine-tuning where the server offers it */
   rank: 'number.integer >= 0 = 32',
   lossRoute: "'exact' | 'ppo' = 'exact'",
+});
+
+const sampler = type({
+  '+': 'reject',
+  /** one or several servers with the same model */
+  baseUrls: 'string[] >= 1',
+  /** `openai`: any other server of /v1/completions, for evaluation only */
+  api: "'vllm' | 'sglang' | 'openai' = 'vllm'",
+  /** the served model; default: what the first server lists */
+  'model?': 'string > 0',
+  /** where trained adapters are written for the servers to load */
+  'adapterDirectory?': 'string > 0',
+  /** the same directory as the servers see it */
+  'serverAdapterDirectory?': 'string > 0',
 });
 
 export const loraSchema = type({
@@ -178,6 +192,8 @@ export const configSchema = type({
   tools: type('unknown[]').default(() => ['search', 'python']),
   engine: engine.default(() => ({})),
   tinker: tinker.default(() => ({})),
+  /** sample on vLLM or SGLang servers, not with the engine itself */
+  sampler: sampler.or('null').default(null),
   data: data.default(() => ({})),
   rollout: rollout.default(() => ({})),
   reward: reward.default(() => ({})),
@@ -211,7 +227,8 @@ export function resolveConfig(config: unknown, place = 'config'): ResolvedConfig
   );
 }
 
-function crossChecks({ rollout, data, reward, optimizer, overlap, engine }: ResolvedConfig): string[] {
+function crossChecks(config: ResolvedConfig): string[] {
+  const { rollout, data, reward, optimizer, overlap, engine, sampler, lora } = config;
   const problems: string[] = [];
   const { steps, maxStaleness } = overlap;
   if (maxStaleness !== undefined && maxStaleness < steps) {
@@ -219,7 +236,13 @@ function crossChecks({ rollout, data, reward, optimizer, overlap, engine }: Reso
       `overlap.maxStaleness is ${maxStaleness}, wanted at least overlap.steps (${steps}): nothing would be fresh`,
     );
   }
-  if (steps > 0 && engine.name === 'local') {
+  if (engine.name === 'openai' && sampler === null) {
+    problems.push('sampler is null, wanted {baseUrls: […]} with engine "openai"');
+  }
+  if (engine.name === 'local' && sampler !== null && lora === null) {
+    problems.push('sampler needs lora with engine "local": adapters, not whole models, are pushed to its servers');
+  }
+  if (steps > 0 && engine.name === 'local' && sampler === null) {
     problems.push(
       `overlap.steps is ${steps}, wanted 0 with engine "local", which samples with the very weights that learn`,
     );

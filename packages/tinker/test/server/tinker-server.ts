@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import type { AdamParams, Datum, SamplingParams } from '@tapo/tinker';
 import {
   adamStep,
@@ -48,12 +49,37 @@ interface RemoteModel {
 
 type Body = Record<string, unknown>;
 
+/** A sampler checkpoint as SkyRL packs it: PEFT's two files, in a tar as Python's `tarfile` writes it. */
+function adapterTar({ steps }: ToyState): Buffer {
+  const file = (name: string, content: Buffer, kind = '0'): Buffer => {
+    const header = Buffer.alloc(512);
+    header.write(name.slice(0, 100), 0);
+    header.write('0000644\0', 100);
+    header.write(`${content.length.toString(8).padStart(11, '0')}\0`, 124);
+    header.write(kind, 156);
+    header.write('ustar  \0', 257);
+    const padding = Buffer.alloc((512 - (content.length % 512)) % 512);
+    return Buffer.concat([header, content, padding]);
+  };
+  const weights = Buffer.from(`weights after ${steps} steps`);
+  const long = `nested/${'long-'.repeat(25)}name.txt`;
+  return Buffer.concat([
+    file('adapter_config.json', Buffer.from('{"peft_type":"LORA"}')),
+    file('adapter_model.safetensors', weights),
+    // GNU: a name over 100 bytes comes in an entry of its own
+    file('././@LongLink', Buffer.from(`${long}\0`), 'L'),
+    file(long, Buffer.from('long')),
+    Buffer.alloc(1024),
+  ]);
+}
+
 /** A Tinker server in this process with a real small model behind it. Records what it was sent. */
 export async function startTinkerServer(options: TinkerServerOptions = {}) {
   const { reduction = 'sum', pending = '408', resultOnce = false, accepted = 200 } = options;
   const { fault = () => undefined, pendingPolls = 0, latencyMs = 0, seed = 1, checkpoints = new Map() } = options;
   const models = new Map<string, RemoteModel>();
   const samplers = new Map<string, ToyState>();
+  const archives = new Map<string, ToyState>();
   const futures = new Map<string, { polls: number; result: Body; status: number }>();
   const log: { path: string; body: Body }[] = [];
   const counts = new Map<string, number>();
@@ -163,6 +189,10 @@ export async function startTinkerServer(options: TinkerServerOptions = {}) {
     },
     'POST /save_weights_for_sampler': (body) =>
       numbered(body, ({ state }) => {
+        if (typeof body.path === 'string') {
+          archives.set(`/training_runs/${String(body.model_id)}/checkpoints/${body.path}`, copyState(state));
+          return { path: `tinker://${String(body.model_id)}/sampler_weights/${body.path}` };
+        }
         const id = `sampler-${++ids}`;
         samplers.set(id, copyState(state));
         return { path: null, sampling_session_id: id };
@@ -219,6 +249,15 @@ export async function startTinkerServer(options: TinkerServerOptions = {}) {
       response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(reply));
     };
     if (typeof wrong === 'object') return send(wrong.status, wrong.body ?? { detail: 'injected' }, wrong.headers);
+    if (path.endsWith('/archive')) {
+      const location = `http://${request.headers.host}/api/v1${path.replace(/archive$/, 'download')}`;
+      return send(302, { detail: 'elsewhere' }, { location });
+    }
+    const archived = archives.get(path.replace(/\/download$/, ''));
+    if (archived) {
+      response.writeHead(200, { 'content-type': 'application/octet-stream' });
+      return void response.end(gzipSync(adapterTar(archived)));
+    }
     if (latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, latencyMs));
     try {
       const reply =

@@ -1,0 +1,3 @@
+export { createOpenAISampler } from './sampler.js';
+export type { OpenAISampler, OpenAISamplerOptions } from './sampler.js';
+export type { ApiName } from './wire.js';
