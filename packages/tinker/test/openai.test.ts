@@ -83,22 +83,21 @@ describe.each(['vllm', 'sglang'] as const)('%s', (api) => {
   it('sends ids, limits and stops as the server wants them', async () => {
     const server = await serve();
     await connect([server.url], { api, apiKey: 'k' }).policy.sample({ ...request, topK: 7 });
-    const { path, body, authorization } = server.log.at(-1) as (typeof server.log)[number];
-    expect(authorization).toBe('Bearer k');
-    if (api === 'vllm') {
-      expect(path).toBe('/v1/completions');
-      expect(body).toMatchObject({
-        model: 'toy',
-        prompt,
-        max_tokens: 8,
-        top_k: 7,
-        stop: ['d'],
-        return_token_ids: true,
-      });
-    } else {
-      expect(path).toBe('/generate');
-      expect(body).toMatchObject({ input_ids: prompt, return_logprob: true, sampling_params: { max_new_tokens: 8 } });
-    }
+    const wanted = {
+      vllm: {
+        path: '/v1/completions',
+        body: { model: 'toy', prompt, max_tokens: 8, top_k: 7, stop: ['d'], return_token_ids: true },
+      },
+      sglang: {
+        path: '/generate',
+        body: {
+          input_ids: prompt,
+          return_logprob: true,
+          sampling_params: { max_new_tokens: 8, top_k: 7, stop: ['d'] },
+        },
+      },
+    };
+    expect(server.log.at(-1)).toMatchObject({ authorization: 'Bearer k', ...wanted[api] });
   });
 
   it('a pushed adapter is used from then on, older ones are unloaded, names never repeat', async () => {
