@@ -16,6 +16,7 @@ export interface Image {
   stdlib: string;
   snapshot: string;
   wheels: string[];
+  libraries: string[];
   imports: string[];
   /** directories a worker must be able to read */
   directories: string[];
@@ -37,6 +38,8 @@ const PYODIDE = {
 };
 
 const HASHES = 'sha256.json';
+const LIBRARY_FILE = /^library-\d+\.wasm$/;
+const libraryFile = (index: number) => `library-${index}.wasm`;
 
 /** Finds the image in the cache or builds it. */
 export async function loadImage({ cacheDirectory, signal, wheels, ...limits }: ImageOptions): Promise<Image> {
@@ -65,9 +68,12 @@ export async function loadImage({ cacheDirectory, signal, wheels, ...limits }: I
     try {
       for (const { fileName, bytes } of wheels) await writeFile(join(temporary, fileName), bytes);
       const config: WorkerConfig = { mode: 'build', wasm, outputLength: 0, ...filesIn(temporary), ...limits };
-      const [rewritten, snapshot] = await runBuilder(config, [pyodide, temporary], signal);
-      await writeFile(join(temporary, 'python.wasm'), rewritten);
-      await writeFile(join(temporary, 'snapshot'), snapshot);
+      const built = await runBuilder(config, [pyodide, temporary], signal);
+      await writeFile(join(temporary, 'python.wasm'), built.wasm);
+      await writeFile(join(temporary, 'snapshot'), built.snapshot);
+      for (const [index, bytes] of built.libraries.entries()) {
+        await writeFile(join(temporary, libraryFile(index)), bytes);
+      }
       await writeFile(join(temporary, HASHES), JSON.stringify(await hashesOf(temporary)));
       // another process may have been faster: its image is as good, and may be in use
       if (!(await isIntact(directory))) {
@@ -78,9 +84,11 @@ export async function loadImage({ cacheDirectory, signal, wheels, ...limits }: I
       await rm(temporary, { recursive: true, force: true });
     }
   }
+  const count = (await readdir(directory)).filter((file) => LIBRARY_FILE.test(file)).length;
   return {
     wasm: join(directory, 'python.wasm'),
     snapshot: join(directory, 'snapshot'),
+    libraries: Array.from({ length: count }, (_, index) => join(directory, libraryFile(index))),
     directories: [pyodide, directory],
     ...filesIn(directory),
   };

@@ -3,6 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 
+/** Pyodide's binary interface (its lock file: `abi_version`), which compiled wheels must be built for. */
+const PLATFORM = 'pyemscripten_2026_0_wasm32';
+
 /** A wheel from anywhere; `sha256` in hexadecimal. */
 export interface PythonWheel {
   /** path or https URL of a `.whl` file */
@@ -72,17 +75,30 @@ export async function resolveWheels({ packages, packageSource, signal }: WheelOp
 async function load({ wheel, sha256, imports }: PythonWheel, signal?: AbortSignal): Promise<ResolvedWheel> {
   const fileName = basename(wheel);
   const [distribution = ''] = fileName.split('-');
-  if (!fileName.endsWith('-none-any.whl')) {
-    throw new Error(
-      `packages: ${fileName} holds compiled code, which this sandbox cannot load: only wheels whose name ends in "-none-any.whl".`,
-    );
-  }
+  checkTags(fileName);
   const bytes = await read(wheel, signal);
   const got = createHash('sha256').update(bytes).digest('hex');
   if (got !== sha256.toLowerCase()) {
     throw new Error(`packages: ${wheel} has SHA-256 ${got}, wanted ${sha256}. It is another build, or it was changed.`);
   }
   return { fileName, bytes, sha256: got, imports: imports ?? [distribution.toLowerCase()] };
+}
+
+/** The tags at the end of a wheel's name say what it was built for: any Python, or this very WebAssembly build. */
+function checkTags(fileName: string): void {
+  const [python = '', abi = '', platform = ''] = fileName
+    .replace(/\.whl$/, '')
+    .split('-')
+    .slice(-3);
+  const anyPython = /\bpy3\b/.test(python) && abi === 'none';
+  const stable = abi === 'abi3' && Number(/^cp3(\d+)$/.exec(python)?.[1] ?? Infinity) <= 14;
+  const fits = anyPython || stable || (python === 'cp314' && abi === 'cp314');
+  if (fileName.endsWith('.whl') && fits && (platform === PLATFORM || (anyPython && platform === 'any'))) return;
+  throw new Error(
+    `packages: ${fileName} is not built for this sandbox: wanted a pure wheel (…-py3-none-any.whl) or one compiled for ` +
+      `Pyodide's CPython 3.14 (…-cp314-cp314-${PLATFORM}.whl). ` +
+      `pip download --only-binary :all: --no-deps --python-version 3.14 --abi cp314 --platform ${PLATFORM} NAME gets it where there is one.`,
+  );
 }
 
 async function read(wheel: string, signal?: AbortSignal): Promise<Buffer> {

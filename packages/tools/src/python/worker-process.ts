@@ -73,17 +73,25 @@ export async function startWorker(
   };
 }
 
-/** Runs a worker in `build` mode: it initialises Python from nothing and gives the files of an image. */
+/** What a worker in `build` mode makes: the files of an image. */
+export interface BuiltImage {
+  wasm: Uint8Array;
+  snapshot: Uint8Array;
+  /** compiled libraries of the packages */
+  libraries: Uint8Array[];
+}
+
+/** Runs a worker in `build` mode, which initialises Python from nothing. */
 export async function runBuilder(
   config: WorkerConfig,
   directories: readonly string[],
   signal: AbortSignal,
-): Promise<[wasm: Uint8Array, snapshot: Uint8Array]> {
+): Promise<BuiltImage> {
   const { channel } = launch(config, directories, [], signal);
   const frames: Uint8Array[] = [];
   for await (const frame of framesOf(channel)) frames.push(frame);
-  const [wasm, snapshot] = frames;
-  if (wasm && snapshot) return [wasm, snapshot];
+  const [wasm, snapshot, ...libraries] = frames;
+  if (wasm && snapshot) return { wasm, snapshot, libraries };
   const said = wasm && (JSON.parse(Buffer.from(wasm).toString()) as { failed?: string });
   throw new Error(`Python could not be built: ${said?.failed ?? 'the process ended without a word'}`);
 }

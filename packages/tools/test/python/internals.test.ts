@@ -32,7 +32,9 @@ describe('snapshot', () => {
       [4096, 8192],
       [16384, 4096],
     ]);
-    const decoded = decodeSnapshot(encodeSnapshot({ memoryBytes: memory.length, globals: [1, -2], run: 5, stretches }));
+    const decoded = decodeSnapshot(
+      encodeSnapshot({ memoryBytes: memory.length, globals: [1, -2], libraries: [], run: 5, stretches }),
+    );
     expect(decoded).toMatchObject({ memoryBytes: memory.length, globals: [1, -2], run: 5 });
     const restored = new Uint8Array(memory.length);
     for (const { start, bytes } of decoded.stretches) restored.set(bytes, start);

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { describe, expect, it, vi } from 'vitest';
 import { openSandbox } from './sandbox.js';
+import { zip } from './zip.js';
 
 // the first call may have to build the image: seconds, and more on a busy machine
 vi.setConfig({ testTimeout: 120_000 });
@@ -45,7 +45,7 @@ describe('packages', () => {
 });
 
 describe('packages that cannot be had', () => {
-  const compiled = join(directory, 'fast-1.0-cp314-cp314-pyemscripten_2026_0_wasm32.whl');
+  const foreign = join(directory, 'fast-1.0-cp314-cp314-manylinux_2_28_x86_64.whl');
   it.each([
     ['another hash', { packages: [{ wheel, sha256: '0'.repeat(64) }] }, /has SHA-256 .*, wanted 0{64}/],
     [
@@ -53,7 +53,11 @@ describe('packages that cannot be had', () => {
       { packages: [{ wheel: '/none/x-1-py3-none-any.whl', sha256 }] },
       /is out of reach.*ENOENT/,
     ],
-    ['compiled code', { packages: [{ wheel: compiled, sha256 }] }, /fast-1.0.* holds compiled code/],
+    [
+      'a wheel for another machine',
+      { packages: [{ wheel: foreign, sha256 }] },
+      /fast-1.0-cp314.* is not built for this sandbox: wanted a pure wheel .* or one compiled for Pyodide's CPython 3.14/,
+    ],
     ['an unknown name', { packages: ['zeta-kit'] }, /got "zeta-kit", which is not in Pyodide's distribution/],
     ['no source', { packages: ['sympy'] }, /"sympy" is not part of npm. Give packageSource/],
     ['a source without it', { packages: ['sympy'], packageSource: directory }, /mpmath|sympy.*is out of reach/],
@@ -62,32 +66,3 @@ describe('packages that cannot be had', () => {
     expect((await run('1')).observation).toMatch(message);
   });
 });
-
-/** A zip archive without compression. */
-function zip(files: Record<string, string>): Buffer {
-  const parts: Buffer[] = [];
-  const directoryParts: Buffer[] = [];
-  let offset = 0;
-  for (const [name, text] of Object.entries(files)) {
-    const [path, body] = [Buffer.from(name), Buffer.from(text)];
-    const common = Buffer.alloc(26); // version, flags, method, time, date, crc, sizes, name length, extra length
-    common.writeUInt16LE(20, 0);
-    common.writeUInt32LE(crc32(body), 10);
-    common.writeUInt32LE(body.length, 14);
-    common.writeUInt32LE(body.length, 18);
-    common.writeUInt16LE(path.length, 22);
-    const rest = Buffer.alloc(14); // comment length, disk, attributes, offset of the local header
-    rest.writeUInt32LE(offset, 10);
-    parts.push(Buffer.from('PK\x03\x04'), common, path, body);
-    directoryParts.push(Buffer.from('PK\x01\x02\x14\x00'), common, rest, path);
-    offset += 30 + path.length + body.length;
-  }
-  const central = Buffer.concat(directoryParts);
-  const end = Buffer.alloc(22);
-  end.write('PK\x05\x06');
-  end.writeUInt16LE(directoryParts.length / 4, 8);
-  end.writeUInt16LE(directoryParts.length / 4, 10);
-  end.writeUInt32LE(central.length, 12);
-  end.writeUInt32LE(offset, 16);
-  return Buffer.concat([...parts, central, end]);
-}

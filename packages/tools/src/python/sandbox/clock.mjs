@@ -10,14 +10,18 @@ const TURNS_PER_TICK = 1_000_000;
  * Every reading also checks the deadline, and a loop that only reads clocks (`time.sleep` is one) is put to sleep.
  *
  * @param {import('./memory.mjs').MemoryView} memory
+ * @param {Stop} stop
  */
-export function createClock(memory) {
+export function createClock(memory, stop) {
   let startedMs = performance.now();
   let deadlineMs = Infinity;
   let readings = 0;
   let lastReadingMs = 0;
-  /** @type {WebAssembly.Global | undefined} */
-  let fuel;
+  /** @type {WebAssembly.Global[]} */
+  const fuels = [];
+  const refuel = (/** @type {number} */ turns) => {
+    for (const fuel of fuels) fuel.value = turns;
+  };
   const nothing = new Int32Array(new SharedArrayBuffer(4));
 
   /** @type {(durationMs: number) => void} blocks without using the processor, at most until the deadline */
@@ -28,13 +32,13 @@ export function createClock(memory) {
   }
 
   function checkDeadline() {
-    if (performance.now() >= deadlineMs) throw new SandboxStop('time-limit');
+    if (performance.now() >= deadlineMs) stop('time-limit');
   }
 
   /** Milliseconds since the call started. */
   function elapsed() {
     const now = performance.now();
-    if (now >= deadlineMs) throw new SandboxStop('time-limit');
+    if (now >= deadlineMs) stop('time-limit');
     // thousands of readings within a millisecond: a busy wait
     readings = now - lastReadingMs < 1 ? readings + 1 : 0;
     lastReadingMs = now;
@@ -79,22 +83,21 @@ export function createClock(memory) {
     checkDeadline,
     /** Called by loops when their turns are used up. */
     tick() {
-      if (!fuel) return;
-      fuel.value = 1; // past the deadline the very next loop comes back here
+      refuel(1); // past the deadline the very next loop comes back here
       checkDeadline();
-      fuel.value = TURNS_PER_TICK;
+      refuel(TURNS_PER_TICK);
     },
-    /** @param {WebAssembly.Global} counter the exported counter of loop turns */
+    /** @param {WebAssembly.Global} counter the exported counter of loop turns, of Python or a library */
     attachFuel(counter) {
-      fuel = counter;
-      fuel.value = TURNS_PER_TICK;
+      fuels.push(counter);
+      counter.value = TURNS_PER_TICK;
     },
     /** @param {number} timeLimitMs */
     start(timeLimitMs) {
       startedMs = performance.now();
       deadlineMs = startedMs + timeLimitMs;
       readings = 0;
-      if (fuel) fuel.value = TURNS_PER_TICK;
+      refuel(TURNS_PER_TICK);
     },
     stop() {
       deadlineMs = Infinity;
@@ -128,7 +131,10 @@ export function createClock(memory) {
 }
 /** @typedef {ReturnType<typeof createClock>} Clock */
 
-/** Thrown through all WebAssembly frames: Python cannot catch it. What is left behind is undone by the reset. */
+/**
+ * Thrown through all WebAssembly frames: Python cannot catch it. A C++ library can (`catch (...)`), but not make it
+ * undone: whoever ran the program asks for it afterwards. What is left behind is undone by the reset.
+ */
 export class SandboxStop extends Error {
   /** @param {'time-limit' | 'exit' | 'denied'} reason @param {string} [detail] */
   constructor(reason, detail) {
@@ -136,3 +142,4 @@ export class SandboxStop extends Error {
     this.reason = reason;
   }
 }
+/** @typedef {(reason: SandboxStop['reason'], detail?: string) => never} Stop throws */

@@ -1,6 +1,5 @@
 // @ts-check
 import * as errno from './errno.mjs';
-import { SandboxStop } from './clock.mjs';
 import { createFileSystemCalls, USER_ID } from './syscalls.mjs';
 import { TICK_IMPORT } from './wasm-binary.mjs';
 
@@ -9,28 +8,32 @@ import { TICK_IMPORT } from './wasm-binary.mjs';
  * file or socket, or hands out a JavaScript value. Imports are of three kinds:
  *
  * - answered: files (in memory), clocks, random bytes, memory growth, exit
- * - refused with an error number, which Python turns into an `OSError`: sockets, pipes, links, `os.system`, dynamic libraries
+ * - refused with an error number, which Python turns into an `OSError`: sockets, pipes, links, `os.system`
  * - denied: Pyodide's bridge to JavaScript, foreign function calls, promises. No ordinary program calls them; the run ends.
  *
  * @param {object} host
  * @param {import('./memory.mjs').MemoryView} host.memory
  * @param {import('./filesystem.mjs').FileSystem} host.files
  * @param {import('./clock.mjs').Clock} host.clock
+ * @param {import('./clock.mjs').Stop} host.stop
  * @param {(bytes: Uint8Array) => void} host.fillRandom
  * @param {(index: number) => Function} host.tableFunction
  * @param {{ malloc(size: number): number, free(pointer: number): void }} host.heap Python's own allocator
  * @param {number} host.memoryLimitBytes
  * @param {() => void} host.onMemoryRefused
+ * @param {{ has(path: string): boolean, symbol(path: string, name: string): number }} host.libraries those linked when the image was built
  */
 export function createImports({
   memory,
   files,
   clock,
+  stop,
   fillRandom,
   tableFunction,
   heap,
   memoryLimitBytes,
   onMemoryRefused,
+  libraries,
 }) {
   const { syscalls, wasi } = createFileSystemCalls(memory, files);
   const environment = ['PYTHONHOME=/', 'PYTHONHASHSEED=0', 'PYTHONDONTWRITEBYTECODE=1', 'PYTHONUNBUFFERED=1'];
@@ -43,9 +46,10 @@ export function createImports({
     'LANG=C.UTF-8',
     'TZ=UTC',
   );
-  const exit = (/** @type {number} */ status) => {
-    throw new SandboxStop('exit', String(status));
-  };
+  const exit = (/** @type {number} */ status) => stop('exit', String(status));
+
+  /** the path in a `struct dso` of the C library */
+  const libraryName = (/** @type {number} */ handle) => memory.text((handle >>> 0) + 36);
 
   /** @type {Record<string, Function>} */
   const answered = {
@@ -103,6 +107,10 @@ export function createImports({
       return pointer;
     },
     ffi_closure_free_js: (/** @type {number} */ pointer) => heap.free(pointer),
+    // a library is found when it was linked with the image; a program cannot bring its own
+    _dlopen_js: (/** @type {number} */ handle) => Number(libraries.has(libraryName(handle))),
+    _dlsym_js: (/** @type {number} */ handle, /** @type {number} */ symbol) =>
+      libraries.symbol(libraryName(handle), memory.text(symbol)),
     exit,
     proc_exit: exit,
     _abort_js: () => exit(134),
@@ -145,8 +153,6 @@ export function createImports({
     _msync_js: -errno.ENOSYS,
     _setitimer_js: -errno.ENOSYS,
     _emscripten_system: -errno.ENOSYS,
-    _dlopen_js: 0,
-    _dlsym_js: 0,
   };
 
   /** @type {Set<string>} */
@@ -165,8 +171,6 @@ export function createImports({
     if (reference.has(name)) return () => null;
     const result = Object.hasOwn(refused, name) ? refused[name] : undefined;
     if (result !== undefined) return () => result;
-    return () => {
-      throw new SandboxStop('denied', name);
-    };
+    return () => stop('denied', name);
   };
 }

@@ -1,7 +1,8 @@
 // @ts-check
-import { createClock } from './clock.mjs';
+import { createClock, SandboxStop } from './clock.mjs';
 import { createFileSystem } from './filesystem.mjs';
 import { createImports } from './imports.mjs';
+import { createLinker, inLinkOrder, LINKER_EXPORTS } from './libraries.mjs';
 import { createMemoryView } from './memory.mjs';
 import { PRELUDE } from './prelude.mjs';
 import { stretchesOf } from './snapshot.mjs';
@@ -14,7 +15,8 @@ const SITE_PACKAGES = '/lib/python3.14/site-packages';
  * @typedef {object} InterpreterOptions
  * @property {WebAssembly.Module} module
  * @property {Uint8Array} stdlib the zip file of the standard library
- * @property {Buffer[]} wheels pure Python packages
+ * @property {Buffer[]} wheels packages
+ * @property {readonly WebAssembly.Module[]} [libraries] the compiled ones of the packages, as the snapshot has them
  * @property {readonly string[]} imports modules imported before the snapshot
  * @property {number} memoryLimitBytes
  * @property {number} fileLimitBytes
@@ -26,6 +28,7 @@ const SITE_PACKAGES = '/lib/python3.14/site-packages';
  * @property {number} memoryBytes
  * @property {{ start: number, bytes: Uint8Array }[]} stretches what is not zero, in order
  * @property {number[]} globals values of the mutable globals, the stack pointer among them
+ * @property {import('./libraries.mjs').Library[]} libraries
  * @property {number} run address of the Python function that runs a program
  *
  * @typedef {object} RunSettings
@@ -40,6 +43,7 @@ export function createInterpreter({
   module,
   stdlib,
   wheels,
+  libraries: libraryModules = [],
   imports: preloaded,
   memoryLimitBytes,
   fileLimitBytes,
@@ -48,12 +52,20 @@ export function createInterpreter({
   snapshot,
 }) {
   const memory = createMemoryView();
-  const clock = createClock(memory);
+  /** @type {SandboxStop | undefined} */
+  let stopped;
+  /** @type {import('./clock.mjs').Stop} */
+  const stop = (reason, detail) => {
+    if (!stopped || reason === 'time-limit') stopped = new SandboxStop(reason, detail);
+    throw stopped;
+  };
+  const clock = createClock(memory, stop);
   const files = createFileSystem({ fileLimitBytes, now: Date.now, onOutput });
   files.install('/lib/python314.zip', stdlib.length, () => stdlib);
   files.install('/lib/python3.14/lib-dynload/.keep', 0, () => stdlib);
   files.install(`${SITE_PACKAGES}/.keep`, 0, () => stdlib);
-  for (const { name, size, read } of wheels.flatMap(zipEntries)) files.install(`${SITE_PACKAGES}/${name}`, size, read);
+  const packaged = wheels.flatMap(zipEntries).map((entry) => ({ ...entry, path: `${SITE_PACKAGES}/${entry.name}` }));
+  for (const { path, size, read } of packaged) files.install(path, size, read);
 
   let memoryRefused = false;
   /** @type {Function[]} */
@@ -62,11 +74,13 @@ export function createInterpreter({
     memory,
     files,
     clock,
+    stop,
     fillRandom,
-    tableFunction: (index) => (tableCache[index] ??= table.get(index)),
+    tableFunction: (index) => (tableCache[index] ??= /** @type {Function} */ (table.get(index))),
     heap: { malloc: (size) => exported.malloc(size), free: (pointer) => exported.free(pointer) },
     memoryLimitBytes,
     onMemoryRefused: () => (memoryRefused = true),
+    libraries: { has: (path) => linker.has(path), symbol: (path, name) => linker.symbol(path, name) },
   });
   /** @type {WebAssembly.Imports} */
   const imports = {};
@@ -82,9 +96,9 @@ export function createInterpreter({
   const table = exported.__indirect_function_table;
   memory.attach(exported.memory);
   clock.attachFuel(exported[FUEL]);
-  /** @type {WebAssembly.Global[]} */
-  const globals = [];
-  while (exported[`global${globals.length}`]) globals.push(exported[`global${globals.length}`]);
+  const linker = createLinker({ python: exported, importOf, attachFuel: clock.attachFuel });
+  /** @type {Uint8Array[]} */
+  const libraryFiles = [];
 
   /** @type {(text: string) => number} address of a new Python string */
   function newString(text) {
@@ -107,6 +121,12 @@ export function createInterpreter({
   function initialise() {
     exported.__wasm_call_ctors();
     exported.Py_InitializeEx(0);
+    const compiled = packaged.filter(({ name }) => name.endsWith('.so'));
+    const libraries = inLinkOrder(compiled.map(({ path, read }) => ({ path, bytes: read() }))).map((file) => {
+      const { library, wasm } = linker.link(file);
+      libraryFiles.push(wasm);
+      return library;
+    });
     for (const source of [...preloaded.map((name) => `import ${name}`), PRELUDE]) {
       const failed = withText(source, (pointer) => exported.PyRun_SimpleStringFlags(pointer, 0)) !== 0;
       if (failed) throw new Error(`Python could not run ${source.slice(0, 60).trim()}`);
@@ -115,7 +135,7 @@ export function createInterpreter({
     const sys = withText('sys', exported.PyImport_ImportModule);
     const run = withText('_run', (name) => exported.PyObject_GetAttrString(sys, name));
     withText('_run', (name) => exported.PyObject_SetAttrString(sys, name, 0));
-    return run;
+    return { run, libraries };
   }
 
   /** @type {(text: string, use: (pointer: number) => number) => number} */
@@ -128,15 +148,27 @@ export function createInterpreter({
     return result;
   }
 
-  const initial = snapshot ?? takeSnapshot();
+  const initial = snapshot ? relinked(snapshot) : takeSnapshot();
+  const globals = linker.globals();
   restore();
+
+  /** @param {Snapshot} image */
+  function relinked(image) {
+    memory.grow(image.memoryBytes); // instances write their initial data, which `restore` overwrites
+    image.libraries.forEach((library, index) => {
+      const compiled = libraryModules[index];
+      if (!compiled) throw new Error(`${library.path} is missing in the image`);
+      linker.relink(library, compiled);
+    });
+    return image;
+  }
 
   /** @returns {Snapshot} */
   function takeSnapshot() {
-    const run = initialise();
+    const { run, libraries } = initialise();
     const { bytes } = memory;
-    const values = globals.map((global) => global.value);
-    return { memoryBytes: bytes.length, stretches: stretchesOf(bytes), globals: values, run };
+    const values = linker.globals().map((global) => global.value);
+    return { memoryBytes: bytes.length, stretches: stretchesOf(bytes), globals: values, libraries, run };
   }
 
   function restore() {
@@ -156,6 +188,9 @@ export function createInterpreter({
   return {
     /** The state to start other interpreters from. */
     snapshot: initial,
+    /** What else an image needs: the libraries as rewritten, and the exports of Python that workers use. */
+    libraryFiles,
+    exportsInUse: () => [...EXPORTS_IN_USE, ...(libraryFiles.length > 0 ? [...LINKER_EXPORTS, ...linker.used()] : [])],
 
     /**
      * Runs one program. The interpreter is dirty afterwards: `reset` before the next one.
@@ -165,17 +200,22 @@ export function createInterpreter({
      */
     run(source, settings, timeLimitMs) {
       memoryRefused = false;
+      stopped = undefined;
       clock.start(timeLimitMs);
+      let result, failure;
       try {
         const parameters = exported.malloc(8);
         memory.view.setUint32(parameters, newString(source), true);
         memory.view.setUint32(parameters + 4, newString(JSON.stringify(settings)), true);
-        const result = readString(exported.PyObject_Vectorcall(initial.run, parameters, 2, 0));
-        // no result: the program took apart what runs it (`gc`, `sys.settrace`, patched built-ins)
-        return result === undefined ? { outcome: 'exception', value: null, error: null } : JSON.parse(result);
-      } finally {
-        clock.stop();
+        result = readString(exported.PyObject_Vectorcall(initial.run, parameters, 2, 0));
+      } catch (error) {
+        failure = error;
       }
+      clock.stop();
+      // a stop counts even if a library caught it
+      if (stopped || failure) throw stopped ?? failure;
+      // no result: the program took apart what runs it (`gc`, `sys.settrace`, patched built-ins)
+      return result === undefined ? { outcome: 'exception', value: null, error: null } : JSON.parse(result);
     },
 
     /** Puts memory, stack and files back as they were. */
@@ -192,7 +232,7 @@ export function createInterpreter({
 /** @typedef {ReturnType<typeof createInterpreter>} Interpreter */
 
 /** What is used of the WebAssembly exports once Python is initialised. */
-export const EXPORTS_IN_USE = [
+const EXPORTS_IN_USE = [
   'memory',
   '__indirect_function_table',
   'malloc',

@@ -1,23 +1,23 @@
 // @ts-check
-import { createReader, unsigned } from './wasm-encoding.mjs';
+import { createReader, signed, unsigned } from './wasm-encoding.mjs';
 
 const LOOP = 0x03;
 const I32_CONST = 0x41;
 
 /**
  * Makes every loop count its turns: each starts with `if (--fuel == 0) tick()`, written into the code section.
- * `fuel` and `tick` are indices of a mutable i32 global and of a function without parameters and results.
+ * `fuel` is the index of a mutable i32 global, `tick` the instructions of the call.
  *
  * Every instruction is decoded, since operands may contain any byte. What is not known is an error, and so is an
  * instruction that changes table 0, the table of functions: that table must stay as it was for calls to come.
  *
  * @param {Uint8Array} section body of the code section
- * @param {{ fuel: number, tick: number }} indices
+ * @param {{ fuel: number, tick: readonly number[] }} meter
  */
 export function meterLoops(section, { fuel, tick }) {
-  const [fuelIndex, tickIndex] = [unsigned(fuel), unsigned(tick)];
+  const fuelIndex = unsigned(fuel);
   const decrement = [0x23, ...fuelIndex, I32_CONST, 1, 0x6b, 0x24, ...fuelIndex]; // global.get, i32.const 1, i32.sub, global.set
-  const check = [0x23, ...fuelIndex, 0x45, 0x04, 0x40, 0x10, ...tickIndex, 0x0b]; // global.get, i32.eqz, if, call, end
+  const check = [0x23, ...fuelIndex, 0x45, 0x04, 0x40, ...tick, 0x0b]; // global.get, i32.eqz, if, …, end
   const meter = Uint8Array.from([...decrement, ...check]);
   const reader = createReader(section);
   const count = reader.unsigned();
@@ -38,6 +38,11 @@ export function meterLoops(section, { fuel, tick }) {
   }
   return Buffer.concat(parts);
 }
+
+/** `call`, of a function without parameters and results. @param {number} index */
+export const callFunction = (index) => [0x10, ...unsigned(index)];
+/** `call_indirect` of what stands at `slot` in table 0. @param {number} slot @param {number} type index of () → () */
+export const callSlot = (slot, type) => [I32_CONST, ...signed(slot), 0x11, ...unsigned(type), 0];
 
 /** Positions right after each `loop` of one function. @param {import('./wasm-encoding.mjs').Reader} reader @param {number} end */
 function findLoops(reader, end) {
@@ -114,6 +119,8 @@ function skipOperands(reader, opcode) {
       return reader.skip(8);
     case 0xfc:
       return skipBulkOperands(reader);
+    case 0xfd:
+      return skipVectorOperands(reader);
     default:
       throw new Error(`got the unknown WebAssembly instruction 0x${opcode.toString(16)}`);
   }
@@ -133,6 +140,19 @@ function skipBulkOperands(reader) {
   if (opcode === 10) return reader.skip(2); // memory.copy
   if (opcode === 15 || opcode === 17) return refuseTable0(reader.unsigned()); // table.grow, table.fill
   throw new Error(`got the unknown WebAssembly instruction 0xfc ${opcode}`);
+}
+
+/** Fixed-width SIMD. @param {import('./wasm-encoding.mjs').Reader} reader */
+function skipVectorOperands(reader) {
+  const opcode = reader.unsigned();
+  if (opcode <= 11 || opcode === 92 || opcode === 93) return skipMemoryArgument(reader);
+  if (opcode === 12 || opcode === 13) return reader.skip(16); // v128.const, i8x16.shuffle
+  if (opcode >= 21 && opcode <= 34) return reader.skip(1); // lanes
+  if (opcode >= 84 && opcode <= 91) {
+    skipMemoryArgument(reader);
+    return reader.skip(1);
+  }
+  if (opcode > 0xff) throw new Error(`got the unknown WebAssembly instruction 0xfd ${opcode}`);
 }
 
 /** @param {number} table */

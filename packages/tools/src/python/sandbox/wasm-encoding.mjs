@@ -27,6 +27,10 @@ export function createReader(bytes, position = 0) {
     unsigned,
     skipNumber,
     /** @param {number} count */
+    skipNumbers(count) {
+      for (let left = count; left > 0; left -= 1) skipNumber();
+    },
+    /** @param {number} count */
     skip(count) {
       position += count;
     },
@@ -51,6 +55,11 @@ export function createReader(bytes, position = 0) {
 /** LEB128. @param {number} value @returns {number[]} */
 export function unsigned(value) {
   return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...unsigned(Math.floor(value / 128))];
+}
+
+/** LEB128 of a number that may not be negative, where a signed one is wanted. @param {number} value @returns {number[]} */
+export function signed(value) {
+  return value < 0x40 ? [value] : [(value & 0x7f) | 0x80, ...signed(Math.floor(value / 128))];
 }
 
 /** @param {string} text */

@@ -4,6 +4,7 @@ declare namespace WebAssembly {
   class Module {
     constructor(bytes: Uint8Array);
     static imports(module: Module): { module: string; name: string; kind: string }[];
+    static exports(module: Module): { name: string; kind: string }[];
   }
   class Instance {
     constructor(module: Module, imports: Imports);
@@ -14,10 +15,13 @@ declare namespace WebAssembly {
     grow(pages: number): number;
   }
   class Table {
-    get(index: number): Function;
+    readonly length: number;
+    get(index: number): Function | null;
+    set(index: number, value: Function): void;
+    grow(count: number): number;
   }
   class Global {
-    constructor(type: { value: 'i32'; mutable: boolean }, value: number);
+    constructor(type: { value: 'i32'; mutable?: boolean }, value: number);
     value: number;
   }
 }

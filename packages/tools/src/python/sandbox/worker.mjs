@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, readSync, writeSync } from 'node:fs';
 import { SandboxStop } from './clock.mjs';
-import { createInterpreter, EXPORTS_IN_USE } from './interpreter.mjs';
+import { createInterpreter } from './interpreter.mjs';
 import { createOutput } from './output.mjs';
 import { decodeSnapshot, encodeSnapshot } from './snapshot.mjs';
 import { rewriteWasm } from './wasm-binary.mjs';
@@ -20,6 +20,7 @@ import { rewriteWasm } from './wasm-binary.mjs';
  * @property {readonly string[]} wheels paths
  * @property {readonly string[]} imports modules that are part of the snapshot
  * @property {string} [snapshot] path
+ * @property {readonly string[]} [libraries] paths of the rewritten libraries of an image, in its order
  * @property {number} memoryLimitBytes
  * @property {number} fileLimitBytes
  * @property {number} outputLength UTF-16 units that will be shown
@@ -57,12 +58,14 @@ function start() {
   };
   if (config.mode === 'serve') {
     const snapshot = decodeSnapshot(readFileSync(/** @type {string} */ (config.snapshot)));
-    serve(() => createInterpreter({ ...options, snapshot }));
+    const libraries = (config.libraries ?? []).map((path) => new WebAssembly.Module(readFileSync(path)));
+    serve(() => createInterpreter({ ...options, snapshot, libraries }));
     return;
   }
-  const { snapshot } = createInterpreter(options);
-  sendFrame(rewriteWasm(file, { ...config, only: EXPORTS_IN_USE }));
+  const { snapshot, libraryFiles, exportsInUse } = createInterpreter(options);
+  sendFrame(rewriteWasm(file, { ...config, only: exportsInUse() }));
   sendFrame(encodeSnapshot(snapshot));
+  for (const library of libraryFiles) sendFrame(library);
 }
 
 /** @param {() => import('./interpreter.mjs').Interpreter} create */
