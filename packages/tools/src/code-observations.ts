@@ -24,6 +24,8 @@ export interface CodeRun {
   error?: string | undefined;
   /** true when variables of earlier calls, meant to be kept, are gone */
   variablesLost?: boolean;
+  /** why variables and files, meant to be kept, are again as before the call: it was cut off, or left more than the limit */
+  undone?: 'cut-off' | { limitBytes: number } | undefined;
 }
 
 interface CodeObservationOptions {
@@ -44,22 +46,32 @@ export const COLLECTED_OUTPUT_LENGTH = 1_000_000;
  * @throws ToolError with the observation of any other: `timeout` at the time limit, else `error`. What was printed before is kept.
  */
 export function codeObservation(
-  { outcome, stdout, value, error, variablesLost }: CodeRun,
+  { outcome, stdout, value, error, variablesLost, undone }: CodeRun,
   { printExample, timeLimitMs, memoryLimitBytes, maxOutputLength }: CodeObservationOptions,
 ): string {
   const printed = elide(stdout.replace(/\n$/, ''), maxOutputLength);
+  const back = 'Variables and files are again as before this program.';
+  const note = !undone
+    ? ''
+    : undone === 'cut-off'
+      ? back
+      : `${back} What it left takes more than ${megabytes(undone.limitBytes)}.`;
   if (outcome === 'finished') {
-    if (printed.trim()) return printed;
-    if (value?.trim()) return elide(value, maxOutputLength);
-    return `The code ran but printed nothing. Use ${printExample} to see a result.`;
+    const shown = printed.trim() ? printed : value?.trim() ? elide(value, maxOutputLength) : undefined;
+    const text = shown ?? `The code ran but printed nothing. Use ${printExample} to see a result.`;
+    return note ? `${text}\n${note}` : text;
   }
   const what = {
     exception: elide(error?.trim() || 'The code raised an exception.', maxOutputLength),
     'time-limit': `Time limit exceeded: the code ran longer than ${timeLimitMs / 1000} s.`,
-    'memory-limit': `Memory limit exceeded: the code needs more than ${Math.round(memoryLimitBytes / 2 ** 20)} MB.`,
+    'memory-limit': `Memory limit exceeded: the code needs more than ${megabytes(memoryLimitBytes)}.`,
     'stack-limit': 'Recursion limit exceeded: the code nests or recurses too deeply.',
     crashed: 'The interpreter failed and was restarted. Try simpler code.',
   }[outcome];
-  const text = variablesLost ? `${what} All variables are lost.` : what;
+  const text = variablesLost ? `${what} All variables are lost.` : note ? `${what} ${note}` : what;
   throw new ToolError(outcome === 'time-limit' ? 'timeout' : 'error', printed.trim() ? `${printed}\n${text}` : text);
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 2 ** 20)} MB`;
 }

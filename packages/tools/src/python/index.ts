@@ -32,6 +32,7 @@ import type { Tool } from '../tool.js';
 import { loadImage } from './image.js';
 import { findLayers } from './layers.js';
 import { createPool } from './pool.js';
+import { createSessions } from './sessions.js';
 import { resolveWheels } from './wheels.js';
 import type { PythonWheel } from './wheels.js';
 import { SANDBOX_DIRECTORY, startWorker } from './worker-process.js';
@@ -54,6 +55,14 @@ export interface PythonOptions {
   /** UTF-16 units of output shown; more is cut in the middle */
   maxOutputLength?: number;
   maxCallsPerRollout?: number;
+  /**
+   * `rollout`: variables, functions, imports and files are kept between the programs of a rollout, until `endRollout`.
+   * What one leaves is saved when it ends and put into whatever worker runs the next: no worker belongs to a rollout,
+   * and a program that is cut off at a limit leaves everything as it was before. The time limit stays one for each program.
+   */
+  lifetime?: 'call' | 'rollout';
+  /** of what a rollout keeps; a program that leaves more is undone */
+  keptLimitBytes?: number;
   /** show the value of a last expression when nothing was printed */
   showValue?: boolean;
   /** only these modules can be imported by a program; default: the standard library and `packages` */
@@ -75,7 +84,6 @@ export interface PythonOptions {
   cacheDirectory?: string;
 }
 
-const MAX_TRACKED_ROLLOUTS = 100_000;
 /** beyond the time limit, which the worker watches itself, with room for a busy machine; then it is killed */
 const KILL_GRACE_MS = 1000;
 
@@ -93,6 +101,8 @@ export function createPython({
   fileLimitBytes = 32 * 2 ** 20,
   maxOutputLength = 2000,
   maxCallsPerRollout = 100,
+  lifetime = 'call',
+  keptLimitBytes = 32 * 2 ** 20,
   showValue = true,
   modules,
   packages = [],
@@ -128,68 +138,73 @@ export function createPython({
     },
   });
   const observation = { printExample: '`print(x)`', timeLimitMs, memoryLimitBytes, maxOutputLength };
-  const calls = new Map<string, number>();
-  /** rollouts that cost a worker */
-  const suspects = new Set<string>();
-
-  function countCall(rolloutId: string): number {
-    const count = (calls.get(rolloutId) ?? 0) + 1;
-    calls.delete(rolloutId);
-    calls.set(rolloutId, count);
-    const [oldest] = calls.keys();
-    if (calls.size > MAX_TRACKED_ROLLOUTS && oldest !== undefined) forget(oldest);
-    return count;
-  }
-
-  function forget(rolloutId: string): void {
-    calls.delete(rolloutId);
-    suspects.delete(rolloutId);
-  }
+  const sessions = createSessions();
+  const keeps = lifetime === 'rollout';
 
   return {
     name,
-    description,
-    async execute(source, { rolloutId, signal }) {
-      const count = countCall(rolloutId);
-      if (count > maxCallsPerRollout) {
-        throw new ToolError('refused', `No more ${name} calls: the limit of ${maxCallsPerRollout} is reached.`);
-      }
-      const deterministic = seed !== undefined;
-      const request: RunRequest = {
-        source,
-        timeLimitMs,
-        showValue,
-        modules: modules ?? null,
-        files,
-        deterministic,
-        seed: deterministic
-          ? createHash('sha256')
-              .update(JSON.stringify([seed, rolloutId, count]))
-              .digest('hex')
-          : randomBytes(32).toString('hex'),
-      };
-      const use = async (worker: PythonWorker) => {
-        const reply = await runWithin(worker, request, timeLimitMs + KILL_GRACE_MS, signal);
-        if (!worker.alive) suspects.add(rolloutId);
-        return reply;
-      };
-      const reply = await pool.use(use, { signal, suspect: suspects.has(rolloutId) });
-      const { stdout, value, error } = reply;
-      const outcome = reply.outcome as CodeOutcome;
-      return codeObservation({ outcome, stdout, value: value ?? undefined, error: error ?? undefined }, observation);
+    description: keeps ? `${description}; variables are kept for the next program` : description,
+    execute(source, { rolloutId, signal }) {
+      const call = () => execute(source, rolloutId, signal);
+      return keeps ? sessions.inTurn(rolloutId, signal, call) : call();
     },
-    endRollout: forget,
+    endRollout: sessions.forget,
     close: () => pool.close(),
   };
+
+  async function execute(source: string, rolloutId: string, signal: AbortSignal): Promise<string> {
+    const session = sessions.begin(rolloutId);
+    if (session.calls > maxCallsPerRollout) {
+      throw new ToolError('refused', `No more ${name} calls: the limit of ${maxCallsPerRollout} is reached.`);
+    }
+    const deterministic = seed !== undefined;
+    const before = session.state;
+    const request: RunRequest = {
+      source,
+      timeLimitMs,
+      showValue,
+      modules: modules ?? null,
+      files,
+      deterministic,
+      call: keeps ? session.calls : 0,
+      fresh: before === undefined,
+      session: keeps ? { goesOn: before !== undefined, limitBytes: keptLimitBytes } : null,
+      seed: deterministic
+        ? createHash('sha256')
+            .update(JSON.stringify([seed, rolloutId, session.calls]))
+            .digest('hex')
+        : randomBytes(32).toString('hex'),
+    };
+    const use = async (worker: PythonWorker) => {
+      const reply = await runWithin(worker, request, before, timeLimitMs + KILL_GRACE_MS, signal);
+      if (!worker.alive) session.suspect = true;
+      return reply;
+    };
+    const reply = await pool.use(use, { signal, suspect: session.suspect });
+    if (reply.state) session.state = reply.state;
+    const undone =
+      !keeps || reply.session === 'kept'
+        ? undefined
+        : reply.session === 'too-large'
+          ? { limitBytes: keptLimitBytes }
+          : 'cut-off';
+    const { stdout, value, error } = reply;
+    const outcome = reply.outcome as CodeOutcome;
+    return codeObservation(
+      { outcome, stdout, value: value ?? undefined, error: error ?? undefined, undone },
+      observation,
+    );
+  }
 }
 
 /** Kills the worker when it does not answer in time or the caller gives up. */
 async function runWithin(
   worker: PythonWorker,
   request: RunRequest,
+  state: Buffer | undefined,
   timeoutMs: number,
   signal: AbortSignal,
-): Promise<RunReply> {
+): Promise<RunReply & { state?: Buffer }> {
   signal.throwIfAborted();
   let killed = false;
   const kill = () => {
@@ -199,7 +214,7 @@ async function runWithin(
   const timer = setTimeout(kill, timeoutMs);
   signal.addEventListener('abort', kill, { once: true });
   try {
-    const reply = await worker.run(request);
+    const reply = await worker.run(request, state);
     return killed && reply.outcome === 'crashed' ? { ...reply, outcome: 'time-limit' } : reply;
   } finally {
     clearTimeout(timer);

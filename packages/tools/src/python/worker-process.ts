@@ -15,8 +15,11 @@ export interface PythonWorker {
   readonly pid: number;
   /** false from the moment it is killed, gives up or ends */
   readonly alive: boolean;
-  /** Never rejects: a process that dies gives `crashed`. One call at a time. */
-  run(request: RunRequest): Promise<RunReply>;
+  /**
+   * Never rejects: a process that dies gives `crashed`. One call at a time.
+   * With `request.session`, `state` is what the call before it left, and so is the reply's.
+   */
+  run(request: RunRequest, state?: Buffer): Promise<RunReply & { state?: Buffer }>;
   kill(): void;
   /** settles when the process has ended */
   readonly exited: Promise<void>;
@@ -51,18 +54,20 @@ export async function startWorker(
     get alive() {
       return alive;
     },
-    async run(request) {
+    async run(request, before) {
       hold(true);
-      send(channel, request);
+      send(channel, Buffer.from(JSON.stringify(request)));
+      if (before) send(channel, before);
       const frame = await frames.next();
-      if (frame.done) {
+      const reply = frame.done ? undefined : (JSON.parse(frame.value.toString()) as RunReply);
+      const state = reply?.session === 'kept' ? await frames.next() : undefined;
+      if (!reply || state?.done) {
         alive = false;
         return { outcome: 'crashed', stdout: '', durationMs: 0, broken: true };
       }
-      const reply = JSON.parse(frame.value.toString()) as RunReply;
       alive &&= !reply.broken;
       hold(false);
-      return reply;
+      return state ? { ...reply, state: state.value } : reply;
     },
     kill() {
       alive = false;
@@ -151,11 +156,11 @@ function killChildren(): void {
   for (const child of children) child.kill('SIGKILL');
 }
 
-function send(channel: Socket, message: unknown): void {
-  const body = Buffer.from(JSON.stringify(message));
+function send(channel: Socket, body: Buffer): void {
   const header = Buffer.alloc(4);
   header.writeUInt32LE(body.length);
-  channel.write(Buffer.concat([header, body]));
+  channel.write(header);
+  channel.write(body);
 }
 
 /** Frames are a 32-bit length and as many bytes. Ends when the channel does, however that comes about. */

@@ -1,6 +1,7 @@
 // @ts-check
 import * as errno from './errno.mjs';
 import { ErrnoError } from './errno.mjs';
+import { loadFiles, saveFiles } from './saved-files.mjs';
 
 /**
  * The files Python sees: a tree of JavaScript objects, nothing of the host.
@@ -15,6 +16,7 @@ import { ErrnoError } from './errno.mjs';
  * @typedef {{ kind: 'input' | 'output', inode: number, writable: boolean, mtimeMs: number }} Terminal
  * @typedef {Directory | File | NullDevice | Terminal} Node
  * @typedef {{ node: Node, position: number, flags: number }} OpenFile
+ * @typedef {import('./saved-files.mjs').SavedFiles} SavedFiles
  */
 
 const O_WRONLY = 1;
@@ -70,10 +72,13 @@ export function createFileSystem({ fileLimitBytes, now, onOutput }) {
   let open = [];
   let cwd = root;
 
+  /** @type {Directory[]} what can be written: `/tmp` and the working directory */
+  let roots = [];
+
   /** Empties what can be written, closes every file but the three standard ones. */
   function reset() {
-    newDirectory(root, 'tmp', true);
-    cwd = newDirectory(home, 'user', true);
+    roots = [newDirectory(root, 'tmp', true), newDirectory(home, 'user', true)];
+    cwd = /** @type {Directory} */ (roots[1]);
     usedBytes = 0;
     nodeCount = 0;
     outputLength = 0;
@@ -343,13 +348,41 @@ export function createFileSystem({ fileLimitBytes, now, onOutput }) {
       cwd = node;
     },
 
-    currentDirectory() {
-      const names = [];
-      for (let node = cwd; node.parent; node = node.parent) names.unshift(node.name);
-      const path = `/${names.join('/')}`;
-      if (path.length > MAX_PATH_LENGTH) throw new ErrnoError(errno.ENAMETOOLONG);
-      return path;
+    currentDirectory,
+
+    /** All that was written, and what is open. */
+    save: () => ({ ...saveFiles(roots, open), workingDirectory: currentDirectory() }),
+
+    /** @type {(saved: SavedFiles & { workingDirectory: string }) => void} */
+    load(saved) {
+      reset();
+      const disk = { newInode: () => nextInode++, imageNode };
+      const loaded = loadFiles(saved, roots, disk);
+      open = loaded.open;
+      usedBytes = loaded.bytes;
+      nodeCount = loaded.count;
+      const { node } = lookup(-100, saved.workingDirectory);
+      if (node?.kind === 'directory') cwd = node; // it may have been removed
     },
   };
+
+  function currentDirectory() {
+    const names = [];
+    for (let node = cwd; node.parent; node = node.parent) names.unshift(node.name);
+    const path = `/${names.join('/')}`;
+    if (path.length > MAX_PATH_LENGTH) throw new ErrnoError(errno.ENAMETOOLONG);
+    return path;
+  }
+
+  /** @type {(inode: number) => Node | undefined} what every process of an image has under the same number */
+  function imageNode(inode) {
+    /** @type {Node[]} */
+    const left = [input, output, root];
+    for (let node = left.pop(); node; node = left.pop()) {
+      if (node.inode === inode) return node;
+      if (node.kind === 'directory' && !roots.includes(node)) left.push(...node.entries.values());
+    }
+    return undefined;
+  }
 }
 /** @typedef {ReturnType<typeof createFileSystem>} FileSystem */

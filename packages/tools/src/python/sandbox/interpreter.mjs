@@ -5,7 +5,7 @@ import { createImports } from './imports.mjs';
 import { createLinker, inLinkOrder, LINKER_EXPORTS } from './libraries.mjs';
 import { createMemoryView } from './memory.mjs';
 import { PRELUDE } from './prelude.mjs';
-import { stretchesOf } from './snapshot.mjs';
+import { decodeSnapshot, encodeSnapshot, stretchesOf } from './snapshot.mjs';
 import { FUEL } from './wasm-binary.mjs';
 import { zipEntries } from './zip.mjs';
 
@@ -31,7 +31,15 @@ const SITE_PACKAGES = '/lib/python3.14/site-packages';
  * @property {import('./libraries.mjs').Library[]} libraries
  * @property {number} run address of the Python function that runs a program
  *
+ * @typedef {object} SessionState what a program left, compared with the snapshot
+ * @property {number} memoryBytes
+ * @property {{ start: number, bytes: Uint8Array }[]} stretches what changed
+ * @property {number[]} globals
+ * @property {ReturnType<import('./filesystem.mjs').FileSystem['save']>} files
+ *
  * @typedef {object} RunSettings
+ * @property {number} call which program of its session it is; 0: there is no session
+ * @property {boolean} fresh nothing was loaded
  * @property {string} seed hexadecimal
  * @property {boolean} showValue
  * @property {readonly string[] | null} modules
@@ -220,6 +228,30 @@ export function createInterpreter({
 
     /** Puts memory, stack and files back as they were. */
     reset: restore,
+
+    /** What the program left, for `load` in this process or another of the same image. @returns {Buffer} */
+    save() {
+      const { bytes } = memory;
+      /** @type {SessionState} */
+      const state = {
+        memoryBytes: bytes.length,
+        stretches: stretchesOf(bytes, initial.stretches),
+        globals: globals.map((global) => global.value),
+        files: files.save(),
+      };
+      return encodeSnapshot(state);
+    },
+
+    /** Goes on from a saved state; the interpreter must be as `reset` leaves it. @param {Buffer} saved */
+    load(saved) {
+      /** @type {SessionState} */
+      const state = decodeSnapshot(saved);
+      if (!memory.grow(state.memoryBytes)) throw new Error('there is no memory for the saved state');
+      for (const { start, bytes } of state.stretches) memory.bytes.set(bytes, start);
+      globals.forEach((global, index) => (global.value = state.globals[index] ?? 0));
+      files.load(state.files);
+    },
+
     get memoryRefused() {
       return memoryRefused;
     },

@@ -20,7 +20,7 @@ def prepare():
     type_, isinstance_, len_, repr_, int_, AnyException = type, isinstance, len, repr, int, BaseException
     seed, loads, dumps, format_exception = random.seed, json.loads, json.dumps, traceback.TracebackException
     parse, Expression, Expr = ast.parse, ast.Expression, ast.Expr
-    linecache_cache = linecache.cache
+    linecache_cache, substitute = linecache.cache, re.sub
     main = types.ModuleType("__main__")
     main.__dict__["__builtins__"] = builtins
     main.__dict__["__annotations__"] = {}
@@ -58,36 +58,40 @@ def prepare():
             return real_import(name, globals, locals, fromlist, level)
         builtins.__import__ = guarded
 
-    def short_traceback(error):
+    def short_traceback(error, file):
         shown = format_exception(type_(error), error, error.__traceback__, limit=None, capture_locals=False)
         inspected = shown
         for _ in range(8):
             if inspected is None:
                 break
-            frames = [frame for frame in inspected.stack if frame.filename == FILE]
+            frames = [frame for frame in inspected.stack if frame.filename.startswith("<code")]
             if len_(frames) > 6:
                 frames = frames[:2] + frames[-3:]
             inspected.stack = traceback.StackSummary.from_list(frames)
             inspected = inspected.__cause__ or (None if inspected.__suppress_context__ else inspected.__context__)
-        return "".join(shown.format(chain=True)).replace('  File "<code>", line', "  line")
+        text = "".join(shown.format(chain=True)).replace(f'  File "{file}", line', "  line")
+        return substitute(r'  File "<code (\d+)>", line', r"  program \1, line", text)
 
     def run(source, settings):
         settings = loads(settings)
-        seed(settings["seed"])
-        if "numpy.random" in sys.modules:
-            sys.modules["numpy.random"].seed(int(settings["seed"][:8], 16))
-        if settings["modules"] is not None:
-            only(settings["modules"])
-        if not settings["files"]:
-            del builtins.open
+        call = settings["call"]
+        if settings["fresh"]:  # later programs of a session go on with what the first one was given
+            seed(settings["seed"])
+            if "numpy.random" in sys.modules:
+                sys.modules["numpy.random"].seed(int(settings["seed"][:8], 16))
+            if settings["modules"] is not None:
+                only(settings["modules"])
+            if not settings["files"]:
+                del builtins.open
+        file = f"<code {call}>" if call else FILE
         outcome, value, error = "finished", None, None
         try:
-            linecache_cache[FILE] = (len_(source), None, source.splitlines(True), FILE)
-            tree = parse(source, FILE)
+            linecache_cache[file] = (len_(source), None, source.splitlines(True), file)
+            tree = parse(source, file)
             last = tree.body.pop() if tree.body and isinstance_(tree.body[-1], Expr) else None
-            exec_(compile_(tree, FILE, "exec"), namespace)
+            exec_(compile_(tree, file, "exec"), namespace)
             if last is not None:
-                result = eval_(compile_(Expression(last.value), FILE, "eval"), namespace)
+                result = eval_(compile_(Expression(last.value), file, "eval"), namespace)
                 if result is not None and settings["showValue"] and position(1, 0, 1) == 0:
                     value = repr_(result)
         except SystemExit as stop:
@@ -101,7 +105,7 @@ def prepare():
             else:
                 outcome = "exception"
             try:
-                error = short_traceback(problem)
+                error = short_traceback(problem, file)
             except AnyException:
                 error = type_(problem).__name__
         try:

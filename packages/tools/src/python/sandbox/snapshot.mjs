@@ -3,20 +3,29 @@
 
 const PAGE = 4096;
 
+/** @typedef {{ start: number, bytes: Uint8Array }} Stretch */
+
 /**
- * Keeps the pages that are not all zero, about half of them, joined into stretches.
+ * The pages that differ from an earlier state of the memory, joined into stretches. Without one: those that are not all
+ * zero, about half.
  * @param {Uint8Array} memory
- * @returns {{ start: number, bytes: Uint8Array }[]}
+ * @param {readonly Stretch[]} [before] the earlier state; zero between its stretches
+ * @returns {Stretch[]}
  */
-export function stretchesOf(memory) {
+export function stretchesOf(memory, before = []) {
   const zeros = Buffer.alloc(PAGE);
   const stretches = [];
   let from = -1;
+  let next = 0;
   for (let start = 0; start <= memory.length; start += PAGE) {
     const page = memory.subarray(start, start + PAGE);
-    const empty = page.length === 0 || zeros.compare(page) === 0;
-    if (!empty && from < 0) from = start;
-    if (empty && from >= 0) {
+    let known = before[next];
+    if (known && known.start + known.bytes.length <= start) known = before[(next += 1)];
+    const old =
+      known && known.start <= start ? known.bytes.subarray(start - known.start, start - known.start + PAGE) : zeros;
+    const same = page.length === 0 || Buffer.compare(page, old) === 0;
+    if (!same && from < 0) from = start;
+    if (same && from >= 0) {
       stretches.push({ start: from, bytes: memory.slice(from, start) });
       from = -1;
     }
@@ -24,7 +33,7 @@ export function stretchesOf(memory) {
   return stretches;
 }
 
-/** A header in JSON, its length before it, then the bytes. @param {Snapshot} snapshot */
+/** A header in JSON, its length before it, then the bytes. @param {{ stretches: Stretch[], [key: string]: unknown }} snapshot */
 export function encodeSnapshot({ stretches, ...rest }) {
   const table = stretches.map(({ start, bytes }) => [start, bytes.length]);
   const header = Buffer.from(JSON.stringify({ ...rest, table }));
@@ -33,7 +42,7 @@ export function encodeSnapshot({ stretches, ...rest }) {
   return Buffer.concat([length, header, ...stretches.map(({ bytes }) => bytes)]);
 }
 
-/** @param {Buffer} file @returns {Snapshot} */
+/** What `encodeSnapshot` was given. @template {{ stretches: Stretch[] }} [Encoded=Snapshot] @param {Buffer} file @returns {Encoded} */
 export function decodeSnapshot(file) {
   let offset = 4 + file.readUInt32LE();
   const { table, ...rest } = JSON.parse(file.toString('utf8', 4, offset));

@@ -25,8 +25,13 @@ import { rewriteWasm } from './wasm-binary.mjs';
  * @property {number} fileLimitBytes
  * @property {number} outputLength UTF-16 units that will be shown
  *
- * @typedef {import('./interpreter.mjs').RunSettings & { source: string, timeLimitMs: number, deterministic: boolean }} RunRequest
- * @typedef {{ outcome: string, stdout: string, value?: string | null, error?: string | null, durationMs: number, broken: boolean }} RunReply
+ * @typedef {object} Session part of a request: what the program leaves is kept
+ * @property {boolean} goesOn the state of the call before follows in a frame of its own
+ * @property {number} limitBytes larger states are not kept
+ * @typedef {import('./interpreter.mjs').RunSettings & { source: string, timeLimitMs: number, deterministic: boolean, session: Session | null }} RunRequest
+ *
+ * @typedef {'kept' | 'undone' | 'too-large'} SessionEnd `kept`: the new state follows in a frame of its own
+ * @typedef {{ outcome: string, stdout: string, value?: string | null, error?: string | null, durationMs: number, broken: boolean, session?: SessionEnd }} RunReply
  */
 const CHANNEL = 3;
 
@@ -75,8 +80,18 @@ function serve(create) {
   warmUp(interpreter);
   sendFrame(Buffer.from(JSON.stringify({ ready: true })));
   for (let frame = receiveFrame(); frame; frame = receiveFrame()) {
-    const reply = run(interpreter, JSON.parse(frame.toString()));
+    /** @type {RunRequest} */
+    const { session, ...program } = JSON.parse(frame.toString());
+    const before = session?.goesOn ? receiveFrame() : undefined;
+    if (before) interpreter.load(before);
+    const { completed, ...reply } = run(interpreter, program);
+    const state = session && completed ? save(interpreter) : undefined;
+    if (session) {
+      const kept = state && state.length <= session.limitBytes;
+      reply.session = kept ? 'kept' : state ? 'too-large' : 'undone';
+    }
     sendFrame(Buffer.from(JSON.stringify(reply)));
+    if (state && reply.session === 'kept') sendFrame(state);
     // whoever got as far as an import no program calls, or made the machine trap, gets no second try
     if (reply.broken) process.exit(1);
     // memory cannot shrink: after much growth a new instance is cheaper than clearing it
@@ -84,6 +99,15 @@ function serve(create) {
     else interpreter.reset();
   }
   process.exit(0);
+}
+
+/** @param {import('./interpreter.mjs').Interpreter} interpreter @returns {Buffer | undefined} nothing if hostile code left what cannot be saved */
+function save(interpreter) {
+  try {
+    return interpreter.save();
+  } catch {
+    return undefined;
+  }
 }
 
 /** Runs what many programs use, so that the engine has compiled it before the first call. @param {import('./interpreter.mjs').Interpreter} interpreter */
@@ -105,6 +129,8 @@ raise ValueError("done")`;
     showValue: true,
     modules: null,
     files: true,
+    call: 0,
+    fresh: true,
   });
   interpreter.reset();
 }
@@ -119,16 +145,17 @@ function lock() {
   }
 }
 
-/** @param {import('./interpreter.mjs').Interpreter} interpreter @param {RunRequest} request @returns {RunReply} */
+/** @param {import('./interpreter.mjs').Interpreter} interpreter @param {Omit<RunRequest, 'session'>} program @returns {RunReply & { completed: boolean }} `completed`: Python came to its end, by an exception or not */
 function run(interpreter, { source, timeLimitMs, deterministic, ...settings }) {
   output.reset();
   fillRandom = deterministic ? seededRandom(settings.seed) : (bytes) => void crypto.getRandomValues(bytes);
   const started = performance.now();
-  let broken = false;
+  let [broken, completed] = [false, false];
   /** @type {Omit<RunReply, 'stdout' | 'durationMs' | 'broken'>} */
   let ending;
   try {
     ending = checkedEnding(interpreter.run(source, settings, timeLimitMs));
+    completed = true;
   } catch (error) {
     if (error instanceof SandboxStop && error.reason === 'time-limit') ending = { outcome: 'time-limit' };
     else if (error instanceof SandboxStop && error.reason === 'exit') ending = exitEnding(error.message);
@@ -138,7 +165,7 @@ function run(interpreter, { source, timeLimitMs, deterministic, ...settings }) {
       broken = true;
     }
   }
-  return { ...ending, stdout: output.text(), durationMs: performance.now() - started, broken };
+  return { ...ending, stdout: output.text(), durationMs: performance.now() - started, broken, completed };
 }
 
 /** What Python says of a run, of which hostile code may have written every word. @param {Record<string, unknown>} ending */
