@@ -1,151 +1,203 @@
 /**
- * Calls per second, start-up, memory and tail latency of the Python sandbox, beside a `python3` process per call and a
- * FastAPI server that does plain `exec` (no isolation at all: what speed without safety is).
+ * The Python sandbox beside a `python3` process per call and a FastAPI server that does plain `exec` (no isolation at all:
+ * what speed without safety is): calls per second, start-up, memory, and latency while workers are killed.
  *
- *   node --import tsx --conditions=tapo-source bench/python-calls.ts [seconds per row = 3]
+ *   node --import tsx --conditions=tapo-source bench/python-calls.ts [seconds per measurement = 1] [rounds = 3]
  *
- * The FastAPI rows need python3 with venv and pip; they are left out where those are missing.
+ * All take turns, round after round in one run, so that a busy machine disturbs them alike; shown is the median of the
+ * rounds. The FastAPI rows need python3 with venv and pip; they are left out where those are missing.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { callTool } from '@tapo/tools';
 import type { Tool } from '@tapo/tools';
 import { createPython } from '@tapo/tools/python';
 
-const seconds = Number(process.argv[2] ?? 3);
+const seconds = Number(process.argv[2] ?? 1);
+const rounds = Number(process.argv[3] ?? 3);
 const concurrency = Math.min(2, availableParallelism());
 const directory = join(tmpdir(), 'tapo-bench-python');
+const cacheDirectory = mkdtempSync(join(tmpdir(), 'tapo-bench-cache-'));
 
 /** `work` milliseconds of arithmetic, as native CPython does them; the sandbox gets the same program. */
-const rounds = calibrate();
+const turns = calibrate();
 const programs = {
   trivial: 'print(1 + 1)',
-  '1 ms': `x = 0\nfor i in range(${rounds}): x += i * i\nprint(x)`,
-  '50 ms': `x = 0\nfor i in range(${rounds * 50}): x += i * i\nprint(x)`,
+  '1 ms': `x = 0\nfor i in range(${turns}): x += i * i\nprint(x)`,
+  '50 ms': `x = 0\nfor i in range(${turns * 50}): x += i * i\nprint(x)`,
 };
 
-type Call = (code: string) => Promise<string>;
-
-const rows: Record<string, Record<string, string>> = {};
-await sandboxRows();
-await table('python3 process', runProcess);
-const server = await startFastApi();
-if (server) {
-  await table('FastAPI exec', async (code) => {
-    const response = await fetch(`${server.url}/run`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ code }),
-    });
-    return ((await response.json()) as { stdout: string }).stdout;
-  });
-  server.child.kill();
+/** Something that runs Python. */
+interface Runner {
+  name: string;
+  call: (code: string, caller: number) => Promise<string>;
+  close: () => Promise<void>;
 }
-console.table(rows);
 
-async function sandboxRows(): Promise<void> {
-  const cacheDirectory = mkdtempSync(join(tmpdir(), 'tapo-bench-cache-'));
-  const timeStart = async (what: string) => {
+await startUp();
+const runners = [sandbox('sandbox'), sandbox('sandbox, variables kept', 'rollout'), processes()];
+const server = await startFastApi();
+if (server) runners.push(server);
+await throughput(runners);
+await Promise.all(runners.map((runner) => runner.close()));
+for (const killing of [false, true]) await tailLatency(killing);
+await replacement();
+
+/** Milliseconds until the first answer. */
+async function startUp(): Promise<void> {
+  const times: Record<string, number[]> = {};
+  const time = async (what: string, open: () => Runner | Promise<Runner | undefined>) => {
     const started = performance.now();
-    const tool = createPython({ workers: 1, spares: 0, cacheDirectory });
-    await call(tool, 'print(1)');
-    console.log(`${what}: ${(performance.now() - started).toFixed(0)} ms to the first answer`);
-    await tool.close?.();
+    const runner = await open();
+    await runner?.call(programs.trivial, 0);
+    if (runner) (times[what] ??= []).push(performance.now() - started);
+    await runner?.close();
   };
-  await timeStart('start with an empty cache (the image is built)');
-  await timeStart('start from the cache');
+  const one = (cache: string) => () => sandbox('sandbox', 'call', { workers: 1, spares: 0, cacheDirectory: cache });
+  for (let round = 0; round < rounds; round += 1) {
+    await time('sandbox, empty cache', one(mkdtempSync(join(tmpdir(), 'tapo-bench-cache-'))));
+    if (round === 0) await one(cacheDirectory)().call(programs.trivial, 0);
+    await time('sandbox, image in the cache', one(cacheDirectory));
+    await time('python3 process', processes);
+    await time('FastAPI server', startFastApi);
+  }
+  console.log('start-up, to the first answer');
+  console.table(mapValues(times, (list) => `${median(list).toFixed(0)} ms`));
+}
 
-  const tool = createPython({ workers: concurrency, spares: 1, maxCallsPerRollout: Infinity, cacheDirectory });
-  await call(tool, 'print(1)');
-  await table('sandbox', async (code) => (await call(tool, code)).trim());
-  console.log(
-    `memory: ${workersMb()
-      .map((mb) => `${mb} MB`)
-      .join(', ')} resident per worker`,
-  );
-  await tool.close?.();
+async function throughput(subjects: readonly Runner[]): Promise<void> {
+  const rates: Record<string, Record<string, number[]>> = {};
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [work, code] of Object.entries(programs)) {
+      for (const subject of subjects) {
+        ((rates[subject.name] ??= {})[work] ??= []).push(await callsPerSecond(subject, code));
+      }
+    }
+  }
+  console.log(`calls per second, ${concurrency} at a time, median of ${rounds} rounds of ${seconds} s`);
+  console.table(mapValues(rates, (row) => mapValues(row, (list) => median(list).toFixed(1))));
+  console.log(`memory per sandbox worker: ${memoryOf('worker.mjs')}; FastAPI server: ${memoryOf('uvicorn')}`);
+}
 
-  for (const killing of [false, true]) await tailLatency(killing, cacheDirectory);
+async function callsPerSecond({ call }: Runner, code: string): Promise<number> {
+  await call(code, 0);
+  let done = 0;
+  const started = performance.now();
+  const end = started + seconds * 1000;
+  const loop = async (caller: number) => {
+    for (; performance.now() < end; done += 1) await call(code, caller);
+  };
+  await Promise.all(Array.from({ length: concurrency }, (_, caller) => loop(caller)));
+  return (done / (performance.now() - started)) * 1000;
 }
 
 /** Trivial calls, one after the other, while a second loop keeps getting its worker killed. */
-async function tailLatency(killing: boolean, cacheDirectory: string): Promise<void> {
-  const tool = createPython({ workers: 2, spares: 1, maxCallsPerRollout: Infinity, cacheDirectory });
-  await call(tool, 'print(1)');
-  const end = performance.now() + seconds * 1000;
+async function tailLatency(killing: boolean): Promise<void> {
+  const tool = python({ workers: 2 });
+  await answer(tool, programs.trivial, 'warm');
+  const end = performance.now() + seconds * rounds * 3000;
   let kills = 0;
   const killer = async () => {
-    while (performance.now() < end) {
-      const controller = new AbortController();
-      setTimeout(() => controller.abort(), 30);
-      await callTool(tool as Tool, 'while True: pass', { signal: controller.signal, rolloutId: 'hostile' });
-      kills += 1;
-    }
+    for (; performance.now() < end; kills += 1) await killOne(tool);
   };
   const killed = killing ? killer() : undefined;
   const latencies: number[] = [];
-  for (const end = performance.now() + seconds * 1000; performance.now() < end;) {
-    const started = performance.now();
-    await call(tool, 'print(1)');
-    latencies.push(performance.now() - started);
-  }
+  while (performance.now() < end) latencies.push(await timed(() => answer(tool, programs.trivial, 'ordinary')));
   await killed;
   await tool.close?.();
-  latencies.sort((a, b) => a - b);
-  const at = (share: number) => `${latencies[Math.floor((latencies.length - 1) * share)]!.toFixed(1)} ms`;
   const name = killing ? `while a worker is killed again and again (${kills} times)` : 'undisturbed';
-  console.log(`latency ${name}: p50 ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)}, ${latencies.length} calls`);
+  console.log(`latency ${name}: ${spread(latencies)}`);
 }
 
-async function table(name: string, run: Call): Promise<void> {
-  const row: Record<string, string> = (rows[name] = {});
-  for (const [work, code] of Object.entries(programs)) {
-    await run(code);
-    let done = 0;
-    const started = performance.now();
-    const end = started + seconds * 1000;
-    const loop = async () => {
-      while (performance.now() < end) {
-        await run(code);
-        done += 1;
-      }
-    };
-    await Promise.all(Array.from({ length: concurrency }, loop));
-    row[`${work} (calls/s)`] = ((done / (performance.now() - started)) * 1000).toFixed(1);
+/** The next call right after a kill, when a single program at a time is allowed: it needs the spare. */
+async function replacement(): Promise<void> {
+  const tool = python({ workers: 1 });
+  await answer(tool, programs.trivial, 'warm');
+  const latencies: number[] = [];
+  for (let kill = 0; kill < 10 * rounds; kill += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 1000)); // the spare is there again
+    await killOne(tool, `hostile ${kill}`);
+    latencies.push(await timed(() => answer(tool, programs.trivial, 'ordinary')));
   }
+  await tool.close?.();
+  console.log(`the next call after a kill, one worker and one spare: ${spread(latencies)}`);
 }
 
-async function call(tool: unknown, code: string): Promise<string> {
-  const { status, observation } = await callTool(tool as Tool, code, { timeoutMs: 60_000 });
+async function killOne(tool: Tool, rolloutId = 'hostile'): Promise<void> {
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(), 30);
+  await callTool(tool, 'while True: pass', { signal: controller.signal, rolloutId });
+}
+
+function python(options: Parameters<typeof createPython>[0]): Tool {
+  return createPython({ spares: 1, maxCallsPerRollout: Infinity, cacheDirectory, ...options }) as Tool;
+}
+
+function sandbox(
+  name: string,
+  lifetime: 'call' | 'rollout' = 'call',
+  options: Parameters<typeof createPython>[0] = {},
+): Runner {
+  const tool = python({ workers: concurrency, lifetime, ...options });
+  return { name, call: (code, caller) => answer(tool, code, `rollout ${caller}`), close: async () => tool.close?.() };
+}
+
+async function answer(tool: Tool, code: string, rolloutId: string): Promise<string> {
+  const { status, observation } = await callTool(tool, code, { timeoutMs: 600_000, rolloutId });
   if (status !== 'ok') throw new Error(observation);
   return observation;
 }
 
-function runProcess(code: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('python3', ['-c', code], { stdio: ['ignore', 'pipe', 'ignore'] });
-    let text = '';
-    child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
-    child.once('error', reject).once('close', () => resolve(text));
-  });
+function processes(): Runner {
+  const call = (code: string) =>
+    new Promise<string>((resolve, reject) => {
+      const child = spawn('python3', ['-c', code], { stdio: ['ignore', 'pipe', 'ignore'] });
+      let text = '';
+      child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      child.once('error', reject).once('close', () => resolve(text));
+    });
+  return { name: 'python3 process', call, close: async () => {} };
 }
 
-function calibrate(): number {
-  const source =
-    'import time\nn = 10**6\nt = time.perf_counter()\nx = 0\nfor i in range(n): x += i * i\nprint(int(n / (time.perf_counter() - t) / 1000))';
-  return Number(
-    execFileSync('python3', ['-c', `def f():\n    exec(${JSON.stringify(source)})\nf()`], { encoding: 'utf8' }),
+async function startFastApi(): Promise<Runner | undefined> {
+  const executable = installFastApi();
+  if (!executable) return undefined;
+  const port = 20_000 + Math.floor(Math.random() * 20_000);
+  const url = `http://127.0.0.1:${port}/run`;
+  const child: ChildProcess = spawn(
+    executable,
+    ['-m', 'uvicorn', 'server:app', '--port', String(port), '--log-level', 'error'],
+    { cwd: directory, stdio: 'ignore' },
   );
+  const call = async (code: string) => {
+    const headers = { 'content-type': 'application/json' };
+    const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify({ code }) });
+    return ((await response.json()) as { stdout: string }).stdout;
+  };
+  const close = async () => void child.kill();
+  for (let attempt = 0; attempt < 500; attempt += 1) {
+    const up = await call(programs.trivial).then(
+      () => true,
+      () => false,
+    );
+    if (up) return { name: 'FastAPI exec', call, close };
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  await close();
+  console.log('the FastAPI server did not start: its rows are left out');
+  return undefined;
 }
 
-async function startFastApi(): Promise<{ url: string; child: ChildProcess } | undefined> {
-  const python = join(directory, 'bin', 'python');
+/** The Python of a virtual environment that has FastAPI. */
+function installFastApi(): string | undefined {
+  const executable = join(directory, 'bin', 'python');
+  if (existsSync(join(directory, 'server.py'))) return executable;
   try {
-    if (!existsSync(python)) execFileSync('python3', ['-m', 'venv', directory], { stdio: 'ignore' });
-    execFileSync(python, ['-m', 'pip', 'install', '-q', 'fastapi', 'uvicorn'], { stdio: 'ignore' });
+    execFileSync('python3', ['-m', 'venv', directory], { stdio: 'ignore' });
+    execFileSync(executable, ['-m', 'pip', 'install', '-q', 'fastapi', 'uvicorn'], { stdio: 'ignore' });
   } catch {
     console.log('FastAPI could not be installed: its rows are left out');
     return undefined;
@@ -167,32 +219,53 @@ def run(request: Request):
     return {"stdout": out.getvalue(), "finished": True}
 `,
   );
-  const port = 20_000 + Math.floor(Math.random() * 20_000);
-  const child = spawn(python, ['-m', 'uvicorn', 'server:app', '--port', String(port), '--log-level', 'error'], {
-    cwd: directory,
-    stdio: 'ignore',
-  });
-  const url = `http://127.0.0.1:${port}`;
-  for (let attempt = 0; attempt < 100; attempt += 1) {
-    if (
-      await fetch(`${url}/docs`).then(
-        (response) => response.ok,
-        () => false,
-      )
-    )
-      return { url, child };
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  child.kill();
-  console.log('the FastAPI server did not start: its rows are left out');
-  return undefined;
+  return executable;
 }
 
-function workersMb(): number[] {
-  const list = execFileSync('ps', ['-eo', 'ppid=,rss=,args='], { encoding: 'utf8' });
-  const workers = list
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/))
-    .filter((row) => row.some((part) => part.endsWith('worker.mjs')));
-  return workers.filter(([parent]) => Number(parent) === process.pid).map(([, rss]) => Math.round(Number(rss) / 1024));
+/** Turns of the loop that native CPython does in a millisecond. */
+function calibrate(): number {
+  const source =
+    'import time\nn = 10**6\nt = time.perf_counter()\nx = 0\nfor i in range(n): x += i * i\nprint(int(n / (time.perf_counter() - t) / 1000))';
+  const text = execFileSync('python3', ['-c', `exec(${JSON.stringify(source)}, {})`], { encoding: 'utf8' });
+  return Number(text);
+}
+
+/** Resident memory of this process's children with `mark` in their command, and what of it they share with nobody else in proportion. */
+function memoryOf(mark: string): string {
+  const rows = execFileSync('ps', ['-eo', 'pid=,ppid=,rss=,args='], { encoding: 'utf8' }).split('\n');
+  const children = rows
+    .map((row) => row.trim().split(/\s+/))
+    .filter(([, parent, , ...args]) => Number(parent) === process.pid && args.some((part) => part.endsWith(mark)));
+  const megabytes = (kilobytes: number) => Math.round(kilobytes / 1024);
+  const resident = children.map(([, , rss]) => megabytes(Number(rss)));
+  const proportional = children.map(([pid]) => {
+    try {
+      const sums = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+      return megabytes(Number(/^Pss:\s+(\d+)/m.exec(sums)?.[1]));
+    } catch {
+      return NaN;
+    }
+  });
+  return `${resident.join(', ')} MB resident (proportional set size ${proportional.join(', ')} MB)`;
+}
+
+async function timed(action: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await action();
+  return performance.now() - started;
+}
+
+function spread(latencies: readonly number[]): string {
+  const sorted = latencies.toSorted((a, b) => a - b);
+  const at = (share: number) => `${sorted[Math.floor((sorted.length - 1) * share)]!.toFixed(1)} ms`;
+  const late = sorted.filter((ms) => ms > 100).length;
+  return `p50 ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)}, ${late} of ${sorted.length} over 100 ms`;
+}
+
+function median(list: readonly number[]): number {
+  return list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)]!;
+}
+
+function mapValues<A, B>(record: Record<string, A>, change: (value: A) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
 }
