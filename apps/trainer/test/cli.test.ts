@@ -214,6 +214,24 @@ describe('a run of a tiny random model', () => {
   }, 60_000);
 });
 
+it('eval --before: beside an earlier evaluation of the same problems, with the curves of the run between them', async () => {
+  const model = await writeTinyModel();
+  const [first, second] = [join(model, 'first'), join(model, 'second')];
+  await tapo('eval', model, '-n', '2', ...short, '--out', first);
+  // as a run directory has them
+  await writeFile(join(model, 'metrics.jsonl'), '{"step":1,"reward":0.1}\n{"step":2,"reward":0.2}\n');
+  const later = await tapo('eval', model, '-n', '2', ...short, '--before', first, '--out', second);
+  expect(later.out).toMatch(/^before\n[^]+ all +2 [^]+\nafter\n[^]+ all +2 /);
+  const shows = async (directory: string) => {
+    const html = await readFile(join(directory, 'report.html'), 'utf8');
+    return { before: html.includes('before'), curves: html.includes('Training') };
+  };
+  expect(await shows(first)).toEqual({ before: false, curves: false });
+  expect(await shows(second)).toEqual({ before: true, curves: true });
+  const other = await tapo('eval', model, '-n', '3', ...short, '--before', first);
+  expect(other.err).toContain('is of 2 rollouts, this evaluation has 3');
+}, 120_000);
+
 it('trains an adapter alone; the checkpoint goes with the base model', async () => {
   const model = await writeTinyModel();
   const out = join(await folder(), 'run');

@@ -1,11 +1,14 @@
 import { renderReport } from '@tapo/eval';
+import type { MetricsRow, Summary } from '@tapo/eval';
+import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from '../cli/command.js';
-import { integerOption, numberOption, textOption } from '../cli/command.js';
+import { integerOption, numberOption, textOption, UsageError } from '../cli/command.js';
 import { serializableConfig } from '../config/serialize.js';
 import { evaluate } from '../evaluate.js';
 import { evaluationProblems } from '../problems.js';
+import { readJson, readJsonLines } from '../run-directory.js';
 import { configForModel } from '../run-model.js';
 import { withSession } from '../session.js';
 import { describeSummary } from '../summary-table.js';
@@ -35,6 +38,11 @@ export const evalCommand: Omit<Command, 'summary'> = {
       value: 'DIR',
       description: 'write report.html, report.json and trajectories there',
     },
+    before: {
+      type: 'string',
+      value: 'DIR',
+      description: 'what an earlier --out wrote for the same problems: printed and reported beside this one',
+    },
     json: { type: 'boolean', description: 'print the summary as JSON' },
   },
   overrides: true,
@@ -42,6 +50,7 @@ export const evalCommand: Omit<Command, 'summary'> = {
     'tapo eval runs/first',
     `tapo eval models/qwen --engine openai --sampler.baseUrls '["http://gpu:8000"]'`,
     'tapo eval models/qwen --data.evaluation test.parquet --samples 8 --temperature 1',
+    'tapo eval models/qwen --out before && tapo eval runs/first --before before --out after',
   ],
   async run(input) {
     const temperature = numberOption(input, 'temperature') ?? 0;
@@ -50,6 +59,7 @@ export const evalCommand: Omit<Command, 'summary'> = {
     const count = integerOption(input, 'problems', 1);
     const config = await configForModel(input, input.positionals[0]);
     const problems = await evaluationProblems(config, count ?? config.evaluation.problems);
+    const before = await earlierSummary(textOption(input, 'before'), problems.length * samples);
     await withSession(config, async ({ engine, tools, judge }) => {
       if (engine.evaluationOnly !== undefined) console.error(`note: for evaluation only: ${engine.evaluationOnly}`);
       const { summary, groups } = await evaluate(problems, {
@@ -61,16 +71,22 @@ export const evalCommand: Omit<Command, 'summary'> = {
         samples,
         seed,
       });
-      console.log(input.options['json'] === true ? JSON.stringify(summary, null, 2) : describeSummary(summary));
+      if (input.options['json'] === true) console.log(JSON.stringify(summary, null, 2));
+      else if (before === undefined) console.log(describeSummary(summary));
+      else console.log(`before\n${describeSummary(before)}\nafter\n${describeSummary(summary)}`);
       const out = textOption(input, 'out');
       if (out === undefined) return;
       const { tokenizer } = engine.policy;
       const records = groups.flatMap(({ problem, members }) =>
         members.map(({ trajectory, judgement }) => baseRecord(problem, trajectory, judgement, tokenizer)),
       );
+      const run = input.positionals[0];
+      const curves = run === undefined ? '' : join(run, 'metrics.jsonl');
       const report = renderReport({
-        title: `Evaluation of ${config.model}`,
+        title: `Evaluation of ${run ?? config.model}`,
+        ...(before !== undefined && { before }),
         after: summary,
+        metrics: existsSync(curves) ? ((await readJsonLines(curves)) as MetricsRow[]) : [],
         trajectories: records.slice(0, 32),
         config: serializableConfig(config),
       });
@@ -82,3 +98,18 @@ export const evalCommand: Omit<Command, 'summary'> = {
     });
   },
 };
+
+/** @throws UsageError for one that is not there, or is of other problems */
+async function earlierSummary(directory: string | undefined, rollouts: number): Promise<Summary | undefined> {
+  if (directory === undefined) return undefined;
+  const file = join(directory, 'summary.json');
+  if (!existsSync(file)) {
+    throw new UsageError(`--before ${directory}: no summary.json`, 'give the directory that tapo eval --out wrote');
+  }
+  const summary = (await readJson(file)) as Summary;
+  if (summary.rollouts === rollouts) return summary;
+  throw new UsageError(
+    `--before ${directory} is of ${summary.rollouts} rollouts, this evaluation has ${rollouts}`,
+    'take the same problems (--problems, data.evaluation) and --samples',
+  );
+}
