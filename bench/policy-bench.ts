@@ -6,10 +6,17 @@ import {
   createTokenizer,
   initializeParameters,
   parseModelConfig,
+  saveModelDirectory,
+  type HostParameters,
   type LocalEngine,
   type LocalEngineOptions,
   type ModelConfig,
 } from '@tapo/policy';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { PythonPeer } from './python.js';
 
 const tokenizer = createTokenizer(characterTokenizer());
 /** Any number of tokens, none of which ends a sequence. */
@@ -45,6 +52,18 @@ export function startEngine(size: Size, options: Partial<LocalEngineOptions> = {
   const config = modelConfig(size);
   const parameters = initializeParameters(config, { seed: 1, linearStd: 'fan-in', embeddingStd: 0.2 });
   return createLocalEngine({ config, parameters, tokenizer: endless(config.vocabSize), ...options });
+}
+
+/** Gives the Python peer the same model, as transformers loads it. */
+export async function loadIntoPython(
+  python: PythonPeer,
+  config: ModelConfig,
+  parameters: HostParameters,
+): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'tapo-bench-'));
+  await saveModelDirectory(directory, { config, parameters });
+  await python.call('load', { directory });
+  await rm(directory, { recursive: true });
 }
 
 /** A supervised batch of rows of the given lengths. */

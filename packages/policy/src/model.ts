@@ -110,7 +110,7 @@ export function forwardCached(
   const cached = tf.less(columns, tf.reshape(lengths, [batch, 1, 1, 1, 1]));
   const cacheMask = additive(cached); // [B, 1, 1, 1, C]
   const entries: KvCache = { keys: [], values: [] };
-  const mask = causalMask(length);
+  const mask = length > 1 ? causalMask(length) : undefined;
   const attend: Attend = (layer, queries, ...added) => {
     const [keys, values] = added.map(swapHeads) as [tf.Tensor4D, tf.Tensor4D]; // [B, K, T, d]
     entries.keys.push(keys);
@@ -151,7 +151,6 @@ export function prefillStep(
   const columns = tf.tensor(range(capacity), [1, 1, 1, 1, capacity], 'int32');
   const mask = additive(tf.less(columns, tf.reshape(positions, [length, 1, 1, 1, 1]))); // [T, 1, 1, 1, C]
   const entries: KvCache = { keys: [], values: [] };
-  const ownMask = causalMask(1);
   const attend: Attend = (layer, queries, ...added) => {
     const own = added.map(swapHeads) as [tf.Tensor4D, tf.Tensor4D]; // rows of one token, [T, K, 1, d]
     const [keys, values] = own.map((x) => tf.transpose(x, [2, 1, 0, 3])) as [tf.Tensor4D, tf.Tensor4D]; // [1, K, T, d]
@@ -162,7 +161,7 @@ export function prefillStep(
       values: writeEntries(cache.values[layer] as tf.Tensor, values, lengths) as tf.Tensor4D,
       mask,
     };
-    return swapHeads(attention(swapHeads(queries), [earlier, { keys: own[0], values: own[1], mask: ownMask }]));
+    return swapHeads(attention(swapHeads(queries), [earlier, { keys: own[0], values: own[1] }]));
   };
   const rows = tf.reshape(tokens, [length, 1]);
   transformer(parameters, rows, tf.reshape(positions, [length, 1]), attend, config, options);
@@ -288,11 +287,11 @@ function swapHeads(x: tf.Tensor4D): tf.Tensor4D {
   return tf.transpose(x, [0, 2, 1, 3]);
 }
 
-/** Positions attended to: keys and values `[B, K, S, d]`, additive mask `[B or 1, 1, 1, T or 1, S]`. */
+/** Positions attended to: keys and values `[B, K, S, d]`, additive mask `[B or 1, 1, 1, T or 1, S]` unless all are seen. */
 interface AttendedPositions {
   keys: tf.Tensor4D;
   values: tf.Tensor4D;
-  mask: tf.Tensor;
+  mask?: tf.Tensor | undefined;
 }
 
 /**
@@ -305,15 +304,20 @@ function attention(queries: tf.Tensor4D, parts: AttendedPositions[]): tf.Tensor4
   const K = (parts[0] as AttendedPositions).keys.shape[1];
   const G = H / K;
   const grouped = tf.reshape(tf.mul(queries, 1 / Math.sqrt(d)), [B, K, G * T, d]);
-  const scores = parts.map(({ keys, mask }) =>
-    tf.add(tf.reshape(tf.matMul(grouped, keys, false, true), [B, K, G, T, keys.shape[2]]), mask),
-  );
+  // A single position needs no matrix product, which costs more than it computes.
+  const scores = parts.map(({ keys, mask }) => {
+    const width = keys.shape[2];
+    const products = width === 1 ? tf.sum(tf.mul(grouped, keys), -1) : tf.matMul(grouped, keys, false, true);
+    const byHead = tf.reshape(products, [B, K, G, T, width]);
+    return mask ? tf.add(byHead, mask) : byHead;
+  });
   const widths = parts.map(({ keys }) => keys.shape[2]);
   const weights = tf.softmax(scores.length === 1 ? (scores[0] as tf.Tensor) : tf.concat(scores, 4));
   const shares = parts.length === 1 ? [weights] : tf.split(weights, widths, 4);
-  const attended = parts.map(({ values }, i) =>
-    tf.matMul(tf.reshape(shares[i] as tf.Tensor, [B, K, G * T, values.shape[2]]), values),
-  );
+  const attended = parts.map(({ values }, i) => {
+    const share = tf.reshape(shares[i] as tf.Tensor, [B, K, G * T, values.shape[2]]);
+    return values.shape[2] === 1 ? tf.mul(share, values) : tf.matMul(share, values);
+  });
   return tf.reshape(tf.addN(attended), [B, H, T, d]);
 }
 

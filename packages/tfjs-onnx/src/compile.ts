@@ -3,7 +3,7 @@ import type { HostTensor } from './host-tensor.js';
 import { checkHostTensor } from './host-tensor.js';
 import type { ExecutionProvider } from './runtime/execution-providers.js';
 import { createProgram } from './runtime/program.js';
-import type { SessionOptions } from './runtime/program.js';
+import type { Program, SessionOptions } from './runtime/program.js';
 import { createProgramCache } from './runtime/program-cache.js';
 import { trace } from './tracing/trace.js';
 import type { NamedFunction, Signature } from './tracing/trace.js';
@@ -29,6 +29,12 @@ export interface RunOptions {
 export interface CompiledFunction {
   /** Runs the function; an input signature (names, shapes, dtypes) seen for the first time is traced and built. */
   run(inputs: Record<string, HostTensor>, options?: RunOptions): Promise<Record<string, HostTensor>>;
+  /**
+   * The same run, to be repeated over the same memory: checks and views are made once, which for a small function with many
+   * inputs (a decoding step) is a good part of its time. Change the contents of the inputs between runs, not the tensors;
+   * outputs without memory of their own share theirs from run to run.
+   */
+  bind(inputs: Record<string, HostTensor>, options?: RunOptions): () => Promise<Record<string, HostTensor>>;
   /** The number of signatures compiled so far, released ones included. */
   readonly compiledCount: number;
   /** The number of signatures that are compiled now. */
@@ -77,7 +83,11 @@ export function compile(
     const tensors = Object.values(results).map(({ data, shape, dtype }) => tf.tensor(data, shape, dtype));
     return SINGLE in results ? tensors[0]! : tensors;
   };
-  const both = { run: named.run, dispose: () => Promise.all([named.dispose(), positional.dispose()]).then(() => {}) };
+  const both = {
+    run: named.run,
+    bind: named.bind,
+    dispose: () => Promise.all([named.dispose(), positional.dispose()]).then(() => {}),
+  };
   return Object.defineProperties(Object.assign(call, both), {
     compiledCount: { get: () => named.compiledCount + positional.compiledCount },
     cachedCount: { get: () => named.cachedCount + positional.cachedCount },
@@ -106,23 +116,33 @@ function compileNamed(f: NamedFunction, options: CompileOptions): CompiledFuncti
   let disposed = false;
   let executionProvider: ExecutionProvider | undefined;
 
-  return {
-    async run(inputs, { outputs = {} } = {}) {
+  const bind: CompiledFunction['bind'] = (inputs, { outputs = {} } = {}) => {
+    for (const [name, tensor] of Object.entries(inputs)) {
+      checkHostTensor(name, tensor);
+      if (name in constants)
+        throw new Error(`'${name}' is a constant of this compiled function; it cannot be an input.`);
+    }
+    const signature = signatureOf(inputs);
+    const key = signatureKey(signature);
+    const build = async () => {
+      compiledCount += 1;
+      const program = await createProgram(trace(f, signature, constants), sessionOptions);
+      executionProvider = program.provider;
+      return program;
+    };
+    let bound: { program: Program; run: ReturnType<Program['bind']> } | undefined;
+    return async () => {
       if (disposed) throw new Error('This compiled function was disposed of.');
-      for (const [name, tensor] of Object.entries(inputs)) {
-        checkHostTensor(name, tensor);
-        if (name in constants)
-          throw new Error(`'${name}' is a constant of this compiled function; it cannot be an input.`);
-      }
-      const signature = signatureOf(inputs);
-      const build = async () => {
-        compiledCount += 1;
-        const program = await createProgram(trace(f, signature, constants), sessionOptions);
-        executionProvider = program.provider;
-        return program;
-      };
-      return programs.use(signatureKey(signature), build, (program) => program.run(inputs, outputs));
-    },
+      return programs.use(key, build, (program) => {
+        if (bound?.program !== program) bound = { program, run: program.bind(inputs, outputs) };
+        return bound.run();
+      });
+    };
+  };
+
+  return {
+    bind,
+    run: async (inputs, runOptions) => bind(inputs, runOptions)(),
     get compiledCount() {
       return compiledCount;
     },

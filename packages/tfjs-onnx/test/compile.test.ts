@@ -1,7 +1,10 @@
 import '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs-core';
-import { compile, registerOnnxKernel, supportedKernels } from '@tapo/tfjs-onnx';
+import { compile, exportOnnx, registerOnnxKernel, supportedKernels } from '@tapo/tfjs-onnx';
 import type { HostTensor } from '@tapo/tfjs-onnx';
+import { readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 
 const vector = (...values: number[]): HostTensor => ({
@@ -12,6 +15,51 @@ const vector = (...values: number[]): HostTensor => ({
 
 beforeEach(async () => {
   await tf.setBackend('cpu');
+});
+
+describe('bind', () => {
+  test('repeats a run over the same memory, whatever it holds by then', async () => {
+    const f = compile(({ x, total }) => ({ total: tf.add(total!, x!) }));
+    const [x, total] = [vector(1, 2), vector(0, 0)];
+    const step = f.bind({ x, total }, { outputs: { total } });
+    await step();
+    x.data.set([10, 20]);
+    // (0, 0) + (1, 2) + (10, 20)
+    expect((await step())['total']).toBe(total);
+    expect(total.data).toEqual(Float32Array.of(11, 22));
+    expect(f.compiledCount).toBe(1);
+    await f.dispose();
+    await expect(step()).rejects.toThrow('This compiled function was disposed of.');
+  });
+
+  test('outlives the release of its session, and outputs without memory share theirs', async () => {
+    const f = compile(({ x }) => ({ y: tf.square(x!) }), { cacheSize: 1 });
+    const x = vector(3);
+    const square = f.bind({ x });
+    const first = (await square())['y']!;
+    await f.run({ x: vector(1, 2) }); // takes the only place
+    x.data[0] = 4;
+    expect((await square())['y']!.data[0]).toBe(16);
+    x.data[0] = 5;
+    const [again, later] = [await square(), await square()];
+    expect([again['y'] === later['y'], first.data[0], f.compiledCount]).toEqual([true, 9, 3]);
+    await f.dispose();
+  });
+});
+
+test('a sum that a matrix product takes in leaves no chain of reshapes behind', async () => {
+  const path = join(tmpdir(), `reshapes-${process.pid}.onnx`);
+  const linear = (x: tf.Tensor, w: tf.Tensor) => tf.matMul(x as tf.Tensor2D, w as tf.Tensor2D);
+  const block = ({ x, w, c }: Record<string, tf.Tensor>) => {
+    const sum = tf.add(tf.reshape(linear(x!, w!), [1, 2, 3]), c!);
+    return { y: linear(tf.reshape(sum, [2, 3]), w!) };
+  };
+  const type = (...shape: number[]) => ({ shape, dtype: 'float32' as const });
+  await exportOnnx(block, { x: type(2, 3), w: type(3, 3), c: type(1, 2, 3) }, path);
+  const operators = (await readFile(path)).toString('latin1').match(/Reshape|Gemm|Add/g);
+  await rm(path);
+  // c becomes [2, 3] and goes into the first product, whose result the second takes as it is
+  expect(operators).toEqual(['Reshape', 'Gemm', 'Gemm']);
 });
 
 describe('signatures', () => {

@@ -1,4 +1,5 @@
 /** Decoupled weight decay regularization: AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101, algorithm 2). */
+import { CHUNK, createAdamWKernel, GRADIENT, MEAN, VALUE, VARIANCE, type AdamWKernel } from './adamw-kernel.js';
 
 /** One parameter and what the optimizer keeps for it; all arrays of one length. */
 export interface OptimizerEntry {
@@ -21,9 +22,11 @@ export interface AdamWOptions {
   gradientClip?: number | null;
 }
 
+let kernel: AdamWKernel | undefined;
+
 /**
- * One step over all entries, in place; the gradients are zeroed. `step` counts from 1 (bias correction).
- * A loop over plain arrays: memory bandwidth is the limit either way, and nothing is copied.
+ * One step over all entries, in place; the gradients are zeroed. `step` counts from 1 (bias correction). In float32, as
+ * PyTorch does it, and in one pass: chunks small enough for a core's cache are copied to the kernel's memory and back.
  * @returns the global norm before clipping
  * @throws if a gradient is not finite; parameters and moments are then untouched, the gradients zeroed.
  */
@@ -32,8 +35,10 @@ export function adamWStep(
   step: number,
   { learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.1, gradientClip = 1 }: AdamWOptions,
 ): number {
+  kernel ??= createAdamWKernel();
+  const { memory } = kernel;
   let squares = 0;
-  for (const { gradient } of entries) squares += sumOfSquares(gradient);
+  for (const { gradient } of entries) squares += sumOfSquares(gradient, kernel);
   const norm = Math.sqrt(squares);
   if (!Number.isFinite(norm)) {
     for (const { gradient } of entries) gradient.fill(0);
@@ -46,19 +51,37 @@ export function adamWStep(
   const correction = 1 / Math.sqrt(1 - beta2 ** step);
   for (const { value, gradient, mean, variance, decay } of entries) {
     const keep = decay ? 1 - learningRate * weightDecay : 1;
-    for (let i = 0; i < value.length; i++) {
-      const g = (gradient[i] as number) * scale;
-      const m = (mean[i] = beta1 * (mean[i] as number) + (1 - beta1) * g);
-      const v = (variance[i] = beta2 * (variance[i] as number) + (1 - beta2) * g * g);
-      value[i] = (value[i] as number) * keep - (rate * m) / (Math.sqrt(v) * correction + epsilon);
+    for (let start = 0; start < value.length; start += CHUNK) {
+      const end = Math.min(start + CHUNK, value.length);
+      const load = (source: Float32Array, block: number) => memory.set(source.subarray(start, end), block);
+      const store = (target: Float32Array, block: number) =>
+        target.set(memory.subarray(block, block + end - start), start);
+      load(value, VALUE);
+      load(gradient, GRADIENT);
+      load(mean, MEAN);
+      load(variance, VARIANCE);
+      kernel.step(paddedBytes(end - start), scale, beta1, beta2, rate, correction, epsilon, keep);
+      store(value, VALUE);
+      store(mean, MEAN);
+      store(variance, VARIANCE);
     }
     gradient.fill(0);
   }
   return norm;
 }
 
-function sumOfSquares(values: Float32Array): number {
+function sumOfSquares(values: Float32Array, { memory, squares }: AdamWKernel): number {
   let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += (values[i] as number) * (values[i] as number);
+  for (let start = 0; start < values.length; start += CHUNK) {
+    const part = values.subarray(start, start + CHUNK);
+    memory.set(part);
+    memory.fill(0, part.length, Math.ceil(part.length / 4) * 4);
+    sum += squares(paddedBytes(part.length));
+  }
   return sum;
+}
+
+/** The kernel computes four numbers at a time; what it makes of the padding is not read. */
+function paddedBytes(count: number): number {
+  return Math.ceil(count / 4) * 16;
 }

@@ -49,6 +49,13 @@ export interface Decoder {
   paddedRows(rows: number): number;
 }
 
+/** Per row of a step. */
+interface Columns {
+  tokens: Int32Array;
+  lengths: Int32Array;
+  inverseTemperatures: Float32Array;
+}
+
 export interface DecoderOptions {
   /** largest number of rows of a step */
   maxRows: number;
@@ -95,6 +102,8 @@ export function createDecoder(
   };
   const isLarge = config.vocabSize >= LARGE_VOCABULARY;
   const prepared = new Map<TensorFunction, RunnableFunction>();
+  const bound = new WeakMap<CacheView, () => Promise<Record<string, HostTensor>>>();
+  const columns = new Map<number, Columns>();
   const results = new Map<string, Record<string, HostTensor>>();
 
   /** Results of a shape: always the same memory. */
@@ -114,12 +123,12 @@ export function createDecoder(
     return made;
   }
 
-  async function run(
+  function bind(
     f: TensorFunction,
     rows: Record<string, HostTensor>,
     { keys, values, shape }: CacheView,
     outputs: Record<string, HostTensor>,
-  ): Promise<NewEntries> {
+  ): () => Promise<Record<string, HostTensor>> {
     let runnable = prepared.get(f);
     if (!runnable) {
       runnable = runner.prepare(f, { name: f === decode ? 'decode' : 'prefill', cacheSize: compiledShapes });
@@ -130,13 +139,30 @@ export function createDecoder(
       inputs[`keys/${l}`] = floats(keys[l] as Float32Array, shape);
       inputs[`values/${l}`] = floats(values[l] as Float32Array, shape);
     }
-    const found = await runnable.run(inputs, { outputs });
+    return runnable.bind(inputs, { outputs });
+  }
+
+  function entriesIn(found: Record<string, HostTensor>, positions: number): NewEntries {
     const data = (name: string) => found[name]!.data as Float32Array;
     return {
       keys: layers.map((l) => data(`newKeys/${l}`)),
       values: layers.map((l) => data(`newValues/${l}`)),
-      positions: f === decode ? 1 : CHUNK_TOKENS,
+      positions,
     };
+  }
+
+  /** What a step of that many rows feeds: always the same memory. */
+  function columnsFor(size: number): Columns {
+    let made = columns.get(size);
+    if (!made) {
+      made = {
+        tokens: new Int32Array(size),
+        lengths: new Int32Array(size),
+        inverseTemperatures: new Float32Array(size),
+      };
+      columns.set(size, made);
+    }
+    return made;
   }
 
   const paddedRows = (rows: number) => Math.min(maxRows, ROWS.find((size) => size >= rows) ?? maxRows);
@@ -148,22 +174,21 @@ export function createDecoder(
     },
     async step(cache, pool, first, fed) {
       const size = paddedRows(fed.length);
-      const column = (value: (row: Fed) => number) =>
-        ints(
-          Int32Array.from({ length: size }, (_, i) => (fed[i] ? value(fed[i]) : 0)),
-          [size],
-        );
-      const rows: Record<string, HostTensor> = {
-        tokens: column((row) => row.token),
-        lengths: column((row) => row.cached),
-      };
-      if (isLarge) {
-        const inverse = Float32Array.from({ length: size }, (_, i) => 1 / (fed[i]?.temperature || 1));
-        rows.inverseTemperatures = floats(inverse, [size]);
+      const { tokens, lengths, inverseTemperatures } = columnsFor(size);
+      for (let i = 0; i < size; i++) {
+        tokens[i] = fed[i]?.token ?? 0;
+        lengths[i] = fed[i]?.cached ?? 0;
+        inverseTemperatures[i] = 1 / (fed[i]?.temperature || 1);
       }
-      const outputs = outputsFor(size, 1, true);
-      const entries = await run(decode, rows, cache.view(pool, first, size), outputs);
-      return { scores: scoresIn(outputs), entries };
+      const view = cache.view(pool, first, size);
+      let step = bound.get(view);
+      if (!step) {
+        const rows: Record<string, HostTensor> = { tokens: ints(tokens, [size]), lengths: ints(lengths, [size]) };
+        if (isLarge) rows.inverseTemperatures = floats(inverseTemperatures, [size]);
+        bound.set(view, (step = bind(decode, rows, view, outputsFor(size, 1, true))));
+      }
+      const outputs = await step();
+      return { scores: scoresIn(outputs), entries: entriesIn(outputs, 1) };
     },
   };
 
@@ -182,10 +207,11 @@ export function createDecoder(
 
   // With a single head, ONNX Runtime joins the chunk's rows into one product, whose kernel differs from a lone row's.
   if (config.numAttentionHeads > 1) {
-    decoder.prefill = (cache, row, tokens) => {
+    decoder.prefill = async (cache, row, tokens) => {
       const padded = Int32Array.from({ length: CHUNK_TOKENS }, (_, i) => tokens[i] ?? 0);
       const rows = { tokens: ints(padded, [CHUNK_TOKENS]), lengths: ints(Int32Array.of(row.owner.cached), [1]) };
-      return run(prefill, rows, cache.view(row.pool, row.index, 1), outputsFor(1, CHUNK_TOKENS, false));
+      const chunk = bind(prefill, rows, cache.view(row.pool, row.index, 1), outputsFor(1, CHUNK_TOKENS, false));
+      return entriesIn(await chunk(), CHUNK_TOKENS);
     };
   }
   return decoder;

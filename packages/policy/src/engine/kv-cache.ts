@@ -34,18 +34,23 @@ export interface KvCacheOptions {
 }
 
 /** Keys and values by layer. */
-interface CacheBlock {
+interface LayerMemory {
   keys: Float32Array[];
   values: Float32Array[];
 }
 
-/** Rows of a block, `[rows, K, capacity, d]`, sharing its memory. */
-export interface CacheView extends CacheBlock {
+interface CacheBlock extends LayerMemory {
+  /** made so far, by first row and number of rows */
+  views: Map<string, CacheView>;
+}
+
+/** Rows of a block, `[rows, K, capacity, d]`, sharing its memory. The same rows are always the same object. */
+export interface CacheView extends LayerMemory {
   shape: number[];
 }
 
 /** New positions, `[rows, K, positions, d]`. */
-export interface NewEntries extends CacheBlock {
+export interface NewEntries extends LayerMemory {
   positions: number;
 }
 
@@ -77,7 +82,7 @@ export function createKvCache<Owner extends { cached: number }>(
       if (bytes + blockBytes(capacity) > maxBytes) return undefined;
       const tensors = () =>
         Array.from({ length: layers }, () => new Float32Array(rowsPerBlock * heads * capacity * headDim));
-      target.blocks.push({ keys: tensors(), values: tensors() });
+      target.blocks.push({ keys: tensors(), values: tensors(), views: new Map() });
       bytes += blockBytes(capacity);
     }
     const row = { owner, pool: target, index: target.rows.length };
@@ -181,11 +186,15 @@ export function createKvCache<Owner extends { cached: number }>(
     },
     /** `count` rows from `first` on, all in one block, by layer, without a copy. */
     view(source: CachePool<Owner>, first: number, count: number): CacheView {
-      const { keys, values } = blockOf(source, first);
+      const { keys, values, views } = blockOf(source, first);
+      const known = views.get(`${first % rowsPerBlock}+${count}`);
+      if (known) return known;
       const rowSize = heads * source.capacity * headDim;
       const start = (first % rowsPerBlock) * rowSize;
       const part = (tensor: Float32Array) => tensor.subarray(start, start + count * rowSize);
-      return { keys: keys.map(part), values: values.map(part), shape: [count, heads, source.capacity, headDim] };
+      const view = { keys: keys.map(part), values: values.map(part), shape: [count, heads, source.capacity, headDim] };
+      views.set(`${first % rowsPerBlock}+${count}`, view);
+      return view;
     },
   };
 }

@@ -11,11 +11,11 @@ export function paddedLength(length: number): number {
 }
 
 /**
- * Positions of a cache row that holds `length`: 64, 128, then as above. Coarser, since a row passes through all of them and is copied each
- * time, and since a decoding step costs hardly more at 64 positions than at 32.
+ * Positions of a cache row that holds `length`: at least 64, since a decoding step costs hardly more there than at 32, then as
+ * above. What a step costs beyond its matrix products is reading the cache, filled or not.
  */
 export function cacheCapacity(length: number): number {
-  return length <= 64 ? 64 : length <= 128 ? 128 : paddedLength(length);
+  return Math.max(64, paddedLength(length));
 }
 
 function nextRung(rung: number): number {

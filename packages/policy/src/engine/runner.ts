@@ -14,6 +14,8 @@ export interface RunOptions {
 
 export interface RunnableFunction {
   run(inputs: Record<string, HostTensor>, options?: RunOptions): Promise<Record<string, HostTensor>>;
+  /** the same run, to be repeated over the same memory */
+  bind(inputs: Record<string, HostTensor>, options?: RunOptions): () => Promise<Record<string, HostTensor>>;
   /** input shapes compiled so far; 0 where nothing is compiled */
   readonly compiledCount: number;
   dispose(): Promise<void>;

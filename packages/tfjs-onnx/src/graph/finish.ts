@@ -2,6 +2,7 @@ import type { Constant } from './constants.js';
 import type { Graph, GraphNode, GraphValue } from './graph.js';
 import type { GraphOutput } from './onnx-model.js';
 import { fuseAccumulations } from './accumulation.js';
+import { collapseReshapes } from './reshapes.js';
 
 /** A graph that no longer grows: only what its outputs depend on. */
 export interface FinishedGraph {
@@ -11,10 +12,11 @@ export interface FinishedGraph {
   outputs: readonly GraphOutput[];
 }
 
-/** Drops what no output depends on and merges additions into the operators that can add by themselves. */
+/** Drops what no output depends on, merges additions into the operators that can add by themselves, and chains of reshapes into one. */
 export function finishGraph(graph: Graph, outputs: readonly GraphOutput[]): FinishedGraph {
   const wanted = outputs.map((output) => output.value);
-  const nodes = liveNodes(fuseAccumulations(graph, liveNodes(graph.nodes, wanted), wanted), wanted);
+  const fused = fuseAccumulations(graph, liveNodes(graph.nodes, wanted), wanted);
+  const nodes = liveNodes(collapseReshapes(graph, fused, wanted), wanted);
   const used = new Set([...nodes.flatMap((node) => node.inputs), ...wanted]);
   const constants = new Map([...graph.constants].filter(([name]) => used.has(name)));
   return { nodes, constants, inputs: graph.inputs, outputs };

@@ -29,7 +29,11 @@ export interface SessionOptions {
 
 /** One traced signature, built for ONNX Runtime. */
 export interface Program {
-  run(inputs: Record<string, HostTensor>, outputs: Record<string, HostTensor>): Promise<Record<string, HostTensor>>;
+  /** Prepares a run over the given memory, which can then be repeated. */
+  bind(
+    inputs: Record<string, HostTensor>,
+    outputs: Record<string, HostTensor>,
+  ): () => Promise<Record<string, HostTensor>>;
   release(): Promise<void>;
   /** The one that was opened. */
   readonly provider: ExecutionProvider;
@@ -65,28 +69,32 @@ export async function createProgram(traced: TracedFunction, options: SessionOpti
   return {
     variables,
     provider,
-    async run(inputs, outputs) {
+    bind(inputs, outputs) {
       const feeds: Record<string, ort.Tensor> = {};
       for (const each of graphInputs) feeds[each.name] = toOrtTensor(inputs[each.name]!);
       const direct = directOutputs(inputs, outputs);
-      const written: Record<string, HostTensor> = {};
+      const results: Record<string, HostTensor> = {};
       const fetches: Record<string, ort.Tensor> = {};
+      /** Outputs that were computed elsewhere, and where they belong. */
+      const detours: [HostTensor, HostTensor][] = [];
       for (const [output, type] of types) {
-        written[output] = direct.has(output) ? outputs[output]! : allocate(type);
-        fetches[type.name] = toOrtTensor(written[output]);
+        const given = outputs[output];
+        const written = given && direct.has(output) ? given : allocate(type);
+        fetches[type.name] = toOrtTensor(written);
+        results[output] = given ?? written;
+        if (given && given !== written) detours.push([written, given]);
       }
-      try {
-        await runInPlace(session, feeds, fetches);
-      } catch (error) {
-        throw new Error(`The compiled function '${name}' failed: ${error instanceof Error ? error.message : error}`, {
-          cause: error,
-        });
-      }
-      for (const [output, given] of Object.entries(outputs)) {
-        if (!direct.has(output)) given.data.set(written[output]!.data);
-        written[output] = given;
-      }
-      return written;
+      return async () => {
+        try {
+          await runInPlace(session, feeds, fetches);
+        } catch (error) {
+          throw new Error(`The compiled function '${name}' failed: ${error instanceof Error ? error.message : error}`, {
+            cause: error,
+          });
+        }
+        for (const [written, given] of detours) given.data.set(written.data);
+        return results;
+      };
     },
     release: async () => {
       if (profilePrefix !== undefined) session.endProfiling();

@@ -1,0 +1,51 @@
+/**
+ * Sampling against transformers' `generate` (KV cache on, temperature 1): sequences of a 24-token prompt and 100 sampled
+ * tokens, none of which ends early. Same weights.
+ */
+import { alternate, type Contestant } from './alternate.js';
+import { loadIntoPython, modelConfig, startEngine } from './policy-bench.js';
+import type { BenchContext, Table } from './run.js';
+
+const [PROMPT, SAMPLED] = [24, 100];
+
+export async function sampling({ threads, python, rounds, sizes }: BenchContext): Promise<Table[]> {
+  const table: Table = {
+    title: `Sampling ${SAMPLED} tokens after a prompt of ${PROMPT}, ${threads} threads`,
+    rows: [],
+  };
+  for (const size of sizes) {
+    const config = modelConfig(size);
+    const engine = await startEngine(size, { threads });
+    if (python) await loadIntoPython(python, config, await engine.parameters());
+    for (const sequences of [1, 16, 64]) {
+      // Groups of eight share their prompt, as rollouts of one problem do.
+      const prompts = Array.from({ length: sequences }, (_, i) =>
+        Array.from({ length: PROMPT }, (_, t) => 5 + ((Math.floor(i / 8) * 7 + t * 3) % 80)),
+      );
+      let round = 0;
+      const tapo = async () => {
+        const own = ++round;
+        const options = { maxTokens: SAMPLED, stop: [], temperature: 1, topP: 1, topK: 0 };
+        const sample = (tokens: number[], i: number) =>
+          engine.policy.sample({ sequenceId: `${own}/${i}`, tokens, seed: own * 1000 + i, ...options });
+        await Promise.all(prompts.map(sample));
+        await Promise.all(prompts.map((_, i) => engine.policy.release(`${own}/${i}`)));
+      };
+      const contestants: Contestant[] = [{ name: 'tapo', run: tapo }];
+      if (python) {
+        const generate = async () => (await python.call('generate', { prompts, tokens: SAMPLED })).ms;
+        contestants.push({ name: 'transformers', run: generate });
+      }
+      const times = await alternate(contestants, size === '135M' ? Math.min(2, rounds) : rounds);
+      const rate = (name: string) => ((sequences * SAMPLED) / times[name]!) * 1000;
+      table.rows.push({
+        model: size,
+        sequences,
+        'tapo tokens/s': rate('tapo'),
+        ...(python && { 'generate tokens/s': rate('transformers'), ratio: rate('tapo') / rate('transformers') }),
+      });
+    }
+    await engine.close();
+  }
+  return [table];
+}

@@ -1,0 +1,71 @@
+/**
+ * A training step (forward, backward, clip, AdamW) against PyTorch: transformers' Qwen2 with its default attention, fused
+ * AdamW, the same weights and the same rows of equal length. Share of the GEMM peak: 6 · parameters · tokens, plus attention
+ * 12 · layers · length · width per token, over the fastest product of two matrices that ONNX Runtime computes here.
+ */
+import { alternate, type Contestant } from './alternate.js';
+import { gemmPeak } from './gemm.js';
+import { batchOf, loadIntoPython, modelConfig, startEngine, type Size } from './policy-bench.js';
+import type { BenchContext, Table } from './run.js';
+
+/** [rows, tokens per row] */
+const batches: Record<Size, [number, number]> = {
+  '0.1M': [32, 128],
+  '0.2M': [32, 128],
+  '1M': [32, 128],
+  '10M': [16, 128],
+  '135M': [4, 256],
+};
+
+export async function train({ threads, python, rounds, sizes }: BenchContext): Promise<Table[]> {
+  const peak = await gemmPeak(threads);
+  const table: Table = { title: `Training step, ${threads} threads`, rows: [] };
+  for (const size of sizes) {
+    const config = modelConfig(size);
+    const [rows, length] = batches[size];
+    const batch = batchOf(Array<number>(rows).fill(length), config.vocabSize);
+    const engine = await startEngine(size, { threads });
+    const losses: Record<string, number> = {};
+    const contestants: Contestant[] = [
+      {
+        name: 'tapo',
+        async run() {
+          const { loss } = await engine.learner.forwardBackward(batch, { name: 'cross-entropy' });
+          await engine.learner.optimizerStep({ learningRate: 1e-5, weightDecay: 0.1, gradientClip: 1 });
+          losses['tapo'] ??= loss;
+        },
+      },
+    ];
+    if (python) {
+      await loadIntoPython(python, config, await engine.parameters());
+      const inRows = (values: Int32Array) =>
+        Array.from({ length: rows }, (_, row) => [...values.subarray(row * length, (row + 1) * length)]);
+      const data = { inputs: inRows(batch.inputs), targets: inRows(batch.targets) };
+      contestants.push({
+        name: 'torch',
+        async run() {
+          const { ms, loss } = await python.call<{ ms: number; loss: number }>('train', data);
+          losses['torch'] ??= loss;
+          return ms;
+        },
+      });
+    }
+    const times = await alternate(contestants, size === '135M' ? Math.min(3, rounds) : rounds);
+    const tokens = rows * length;
+    const { numHiddenLayers, numAttentionHeads, headDim } = config;
+    const flops = tokens * (6 * engine.info.parameters + 12 * numHiddenLayers * length * numAttentionHeads * headDim);
+    table.rows.push({
+      model: size,
+      parameters: engine.info.parameters,
+      batch: `${rows} × ${length}`,
+      'tapo ms': times['tapo']!,
+      ...(python && { 'torch ms': times['torch']!, ratio: times['torch']! / times['tapo']! }),
+      'tokens/s': (tokens / times['tapo']!) * 1000,
+      'GFLOP/s': flops / times['tapo']! / 1e6,
+      'share of peak': flops / times['tapo']! / 1e6 / peak.gflops,
+      ...(python && { 'loss difference': Math.abs(losses['tapo']! - losses['torch']!) }),
+    });
+    await engine.close();
+  }
+  return [peak.table, table];
+}
