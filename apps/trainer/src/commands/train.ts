@@ -13,6 +13,7 @@ import { createProgress } from '../progress.js';
 import { writeReport } from '../report-files.js';
 import { openRunDirectory, requireEmptyRun } from '../run-directory.js';
 import type { RunDirectory } from '../run-directory.js';
+import { withRecovery } from '../recovery.js';
 import { withSession } from '../session.js';
 import { openTrackers, trackerNames, trackOption } from '../trackers/open-trackers.js';
 import { train } from '../train.js';
@@ -53,56 +54,67 @@ export const trainCommand: Omit<Command, 'summary'> = {
     const say = json ? console.error : console.log;
     const interrupt = onInterrupt('finishing this step, then saving; press again to quit at once', progress.note);
     try {
-      await withSession(config, async ({ engine, tools, judge, reference }) => {
-        if (engine.evaluationOnly !== undefined) {
-          throw new UsageError(`this engine cannot train: ${engine.evaluationOnly}`, 'docs/remote.md shows what can');
-        }
-        progress.note(`${engine.description}, ${problems.length} problems`);
-        await recordRun(run, config, { file, argv: input.argv, resume: resume !== undefined });
-        const warn = (message: string) => progress.note(message);
-        const followed = { path, name: config.name, config: serializableConfig(config) };
-        const trackers = await openTrackers(trackerNames(input), followed, { warn });
-        const started = performance.now();
-        const { steps, finished } = await train(config, {
-          engine,
-          tools,
-          problems,
-          judge,
-          reference,
-          run,
-          resume: resume !== undefined,
-          stopRequested: () => interrupt.requested,
-          onCheckpoint: (directory) => copyTokenizerFiles(config.model, modelOfCheckpoint(directory)),
-          onRollout: () => progress.rollout(),
-          async onStep(metrics) {
-            progress.step(metrics);
-            trackers.log(metrics.step, metrics);
-            if (everySteps === 0 || metrics.step % everySteps !== 0) return;
-            const { summary } = await evaluate(heldOut, {
-              config,
-              policy: engine.policy,
-              tools,
-              judge,
-              onProblem: (done) => progress.status(`evaluation: ${done} of ${heldOut.length} problems`),
-            });
-            progress.status(undefined);
-            await run.appendLine('evaluations', { step: metrics.step, ...summary });
-            progress.note(`held-out accuracy ${(100 * summary.accuracy.value).toFixed(0)}% (greedy)`);
-          },
-          warn,
+      const started = performance.now();
+      const warn = (message: string) => progress.note(message);
+      const followed = { path, name: config.name, config: serializableConfig(config) };
+      let trackers: Awaited<ReturnType<typeof openTrackers>> | undefined;
+      let reached: number | undefined;
+      const attempt = (resuming: boolean) =>
+        withSession(config, async ({ engine, tools, judge, reference }) => {
+          if (engine.evaluationOnly !== undefined) {
+            throw new UsageError(`this engine cannot train: ${engine.evaluationOnly}`, 'docs/remote.md shows what can');
+          }
+          progress.note(`${engine.description}, ${problems.length} problems`);
+          await recordRun(run, config, { file, argv: input.argv, resume: resuming });
+          trackers ??= await openTrackers(trackerNames(input), followed, { warn });
+          reached ??= 0;
+          return train(config, {
+            engine,
+            tools,
+            problems,
+            judge,
+            reference,
+            run,
+            resume: resuming,
+            stopRequested: () => interrupt.requested,
+            onCheckpoint: (directory) => copyTokenizerFiles(config.model, modelOfCheckpoint(directory)),
+            onRollout: () => progress.rollout(),
+            async onStep(metrics) {
+              reached = Math.max(reached ?? 0, metrics.step);
+              progress.step(metrics);
+              trackers?.log(metrics.step, metrics);
+              if (everySteps === 0 || metrics.step % everySteps !== 0) return;
+              const { summary } = await evaluate(heldOut, {
+                config,
+                policy: engine.policy,
+                tools,
+                judge,
+                onProblem: (done) => progress.status(`evaluation: ${done} of ${heldOut.length} problems`),
+              });
+              progress.status(undefined);
+              await run.appendLine('evaluations', { step: metrics.step, ...summary });
+              progress.note(`held-out accuracy ${(100 * summary.accuracy.value).toFixed(0)}% (greedy)`);
+            },
+            warn,
+          });
         });
-        await trackers.close();
-        progress.close();
-        const seconds = (performance.now() - started) / 1000;
-        await run.writeJson('summary.json', { seed: config.seed, steps, finished, seconds });
-        const report = await writeReport(run, {
-          title: config.name,
-          summary: { seed: config.seed, steps },
-          config: serializableConfig(config),
-        });
-        say(finished ? `done: ${steps} steps. Report: ${report}` : `stopped after step ${steps}, saved.`);
-        say(finished ? `look at it: tapo view ${path}` : `go on with: tapo train --resume ${path}`);
+      const { steps, finished } = await withRecovery(attempt, resume !== undefined, {
+        recoveries: config.engine.name === 'tinker' ? config.tinker.recoveries : 0,
+        reached: () => reached,
+        resumeCommand: `tapo train --resume ${path}`,
+        warn,
       });
+      await trackers?.close();
+      progress.close();
+      const seconds = (performance.now() - started) / 1000;
+      await run.writeJson('summary.json', { seed: config.seed, steps, finished, seconds });
+      const report = await writeReport(run, {
+        title: config.name,
+        summary: { seed: config.seed, steps },
+        config: serializableConfig(config),
+      });
+      say(finished ? `done: ${steps} steps. Report: ${report}` : `stopped after step ${steps}, saved.`);
+      say(finished ? `look at it: tapo view ${path}` : `go on with: tapo train --resume ${path}`);
     } finally {
       progress.close();
       interrupt.dispose();

@@ -33,6 +33,8 @@ const tinker = type({
   /** LoRA rank; 0 = full fine-tuning where the server offers it */
   rank: 'number.integer >= 0 = 32',
   lossRoute: "'exact' | 'ppo' = 'exact'",
+  /** how often in a row a run goes on by itself from its newest checkpoint when the server was lost */
+  recoveries: 'number.integer >= 0 = 5',
 });
 
 const sampler = type({
