@@ -89,7 +89,7 @@ try {
     rollout: { problemsPerStep: 4, groupSize: 6, maxTokens: 48, maxTurns: 2 },
     reward: { mode: 'strict', overlong: null },
     dynamicSampling: { enabled: false },
-    optimizer: { learningRate: 2e-3, warmupSteps: 1, problemsPerMiniBatch: 4, weightDecay: 0 },
+    optimizer: { learningRate: 1e-3, warmupSteps: 1, problemsPerMiniBatch: 4, weightDecay: 0 },
     checkpoint: { everySteps: 10 },
   });
   const rewards: number[] = [];

@@ -20,8 +20,8 @@ const server = await startTinkerServer({
   port: Number(port),
   checkpoints,
   fault(path) {
-    console.log(path);
+    process.stdout.write(`${path}\n`);
     return undefined;
   },
 });
-console.log(`listening ${server.port}`);
+process.stdout.write(`listening ${server.port}\n`);
