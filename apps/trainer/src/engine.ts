@@ -1,17 +1,16 @@
 import {
   createLocalEngine,
   loadAdapterDirectory,
-  loadModelDirectory,
-  loadTokenizer,
+  loadModel,
+  loadModelTokenizer,
   saveAdapterDirectory,
 } from '@tapo/policy';
 import type { LocalEngineOptions } from '@tapo/policy';
 import type { Policy } from '@tapo/rollout';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { UsageError } from './cli/command.js';
 import type { ResolvedConfig } from './config/schema.js';
 import type { Learner } from './learner.js';
+import { findModel } from './find-model.js';
 import { openSampler, samplingElsewhere } from './sampling-servers.js';
 
 /** A model that samples and learns: local worker or remote server. */
@@ -35,15 +34,8 @@ export async function openEngine(
   config: LocalConfig & Pick<ResolvedConfig, 'tinker' | 'sampler' | 'seed'>,
 ): Promise<OpenedEngine> {
   const { model, engine, sampler } = config;
-  const needed = engine.name === 'local' ? 'config.json' : 'tokenizer.json';
-  if (!existsSync(join(model, needed))) {
-    throw new UsageError(
-      `no model in ${model}: ${existsSync(model) ? `${needed} is missing` : 'no such directory'}`,
-      'give a directory in Hugging Face layout: config.json, model.safetensors, tokenizer.json',
-    );
-  }
   if (sampler === null) return engine.name === 'local' ? openLocal(config) : openTinker(config);
-  const opened = await openSampler(sampler, await loadTokenizer(model));
+  const opened = await openSampler(sampler, await loadModelTokenizer(await findModel(model)));
   if (engine.name === 'openai') return opened.engine;
   try {
     return await samplingElsewhere(
@@ -59,13 +51,13 @@ export async function openEngine(
 
 async function openLocal({ model, engine, lora, adapter }: LocalConfig): Promise<OpenedEngine> {
   const { backend, name: _, ...limits } = engine;
-  const loaded = await loadModelDirectory(model);
+  const { tokenizer, ...loaded } = await loadModel(await findModel(model));
   const trained = adapter === undefined ? lora : await loadAdapterDirectory(adapter, loaded);
   const opened = await createLocalEngine({
     ...loaded,
     ...limits,
     ...(trained !== null && { lora: trained }),
-    tokenizer: await loadTokenizer(model),
+    tokenizer,
     backend: backend as NonNullable<LocalEngineOptions['backend']>,
   });
   const { parameters, trainedParameters, threads } = opened.info;
@@ -81,7 +73,7 @@ async function openLocal({ model, engine, lora, adapter }: LocalConfig): Promise
   return { ...opened, learner, description };
 }
 
-/** The model lives on a server; its directory here needs to hold the tokenizer only. */
+/** The model lives on a server; here only its tokenizer is needed. */
 async function openTinker({
   model,
   tinker,
@@ -106,7 +98,7 @@ async function openTinker({
     lossRoute,
     seed,
     dialect: dialect as keyof typeof dialects,
-    tokenizer: await loadTokenizer(model),
+    tokenizer: await loadModelTokenizer(await findModel(model)),
     ...(apiKey !== undefined && { apiKey }),
   });
   return { ...opened, description: `${baseModel} at ${baseUrl}` };

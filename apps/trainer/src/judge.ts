@@ -14,7 +14,7 @@ export function createJudge(
   { tools, tokenizer }: { tools: readonly Tool[]; tokenizer: Tokenizer },
 ): Judge {
   const { mode, overlong } = config.reward;
-  const protocol = protocolOf(config, tools);
+  const protocol = protocolOf(config, tools, tokenizer);
   const score = createScorer({
     mode,
     tools: protocol.tagNames,

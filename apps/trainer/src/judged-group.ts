@@ -61,7 +61,7 @@ export async function judgedGroup(problem: Problem, options: JudgedGroupOptions)
   const prompt = promptTokens(problem, { config, tokenizer: policy.tokenizer, tools });
   const trajectories = await rolloutGroup(prompt, {
     ...config.rollout,
-    protocol: protocolOf(config, tools),
+    protocol: protocolOf(config, tools, policy.tokenizer),
     policy,
     tools,
     id,

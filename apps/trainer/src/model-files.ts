@@ -1,15 +1,14 @@
+import { writeCompanions } from '@tapo/policy';
 import { existsSync } from 'node:fs';
-import { copyFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { findModel } from './find-model.js';
 
-const tokenizerFile =
-  /^(tokenizer.*\.json|special_tokens_map\.json|added_tokens\.json|chat_template\.jinja|generation_config\.json|vocab\.json|merges\.txt)$/;
-
-/** Copies what a model directory has beside its weights, so that a checkpoint's model can be used by itself; a remote engine keeps none here. */
-export async function copyTokenizerFiles(from: string, to: string): Promise<void> {
-  if (!existsSync(to)) return;
-  const names = (await readdir(from)).filter((name) => tokenizerFile.test(name));
-  for (const name of names) await copyFile(join(from, name), join(to, name));
+/**
+ * Writes what the model named `model` has beside its weights into the model of a checkpoint, so that it can be used by itself. Nothing
+ * where the checkpoint holds no model: it is remote, or an adapter.
+ */
+export async function copyTokenizerFiles(model: string, to: string): Promise<void> {
+  if (existsSync(to)) await writeCompanions(await findModel(model), to);
 }
 
 /** Where the local engine keeps the model inside a checkpoint: a directory in Hugging Face layout. */

@@ -36,7 +36,7 @@ export async function replay(
   if (seed === undefined) throw new UsageError(`${record.id} is no id of training, wanted step-S/R-I/i`);
   const trajectory = await rollout(record.tokens.slice(0, record.promptLength), {
     ...config.rollout,
-    protocol: protocolOf(config, tools),
+    protocol: protocolOf(config, tools, policy.tokenizer),
     policy,
     tools,
     seed,

@@ -1,29 +1,9 @@
-import { mkdtemp, readFile, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeProblems } from '@tapo/data';
-import { describe, expect, it, vi } from 'vitest';
-import { main } from '../src/cli/main.js';
+import { describe, expect, it } from 'vitest';
+import { failure, folder, tapo } from './run-tapo.js';
 import { writeTinyModel } from './tiny-model.js';
-
-/** Runs `tapo` in this process. */
-async function tapo(...argv: string[]) {
-  const lines: string[] = [];
-  const errors: string[] = [];
-  const log = vi.spyOn(console, 'log').mockImplementation((line: string) => void lines.push(line));
-  const error = vi.spyOn(console, 'error').mockImplementation((line: string) => void errors.push(line));
-  try {
-    // eslint-disable-next-line no-control-regex
-    const plain = (texts: string[]) => texts.join('\n').replaceAll(/\u001b\[\d+m/g, '');
-    const code = await main(argv);
-    return { code, out: plain(lines), err: plain(errors) };
-  } finally {
-    log.mockRestore();
-    error.mockRestore();
-  }
-}
-
-const folder = () => mkdtemp(join(tmpdir(), 'tapo-cli-'));
 
 async function file(name: string, text: string): Promise<string> {
   const path = join(await folder(), name);
@@ -84,12 +64,6 @@ describe('help', () => {
 });
 
 describe('bad input: a clear message and exit code 1, without a stack', () => {
-  /** what is printed, given that the exit code is 1 and there is no stack */
-  const failure = async (...argv: string[]) => {
-    const { code, err } = await tapo(...argv);
-    if (code !== 1 || /\n\s+at /.test(err)) throw new Error(`exit code ${code}, printed: ${err}`);
-    return err;
-  };
   const trainOn = async (data: string) =>
     failure('train', '--model', 'm', '--data.train', data, ...short, '--out', await folder());
 

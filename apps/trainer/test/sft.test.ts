@@ -144,6 +144,6 @@ it('with lora only adapters are trained, and merged into what is written', async
 }, 60_000);
 
 it('needs either a model or an init', () => {
-  expect(() => resolveSftConfig({ out: 'x' })).toThrow('give either model (a directory) or init');
-  expect(() => resolveSftConfig({ out: 'x', init, model: 'y' })).toThrow('give either model (a directory) or init');
+  expect(() => resolveSftConfig({ out: 'x' })).toThrow('give either model (an existing one) or init');
+  expect(() => resolveSftConfig({ out: 'x', init, model: 'y' })).toThrow('give either model (an existing one) or init');
 });

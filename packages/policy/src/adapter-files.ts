@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { readJson, writeDirectoryAtomically, type Model } from './checkpoint-files.js';
 import { loraShapes, type LoraConfig, type LoraTarget } from './lora.js';
 import type { HostParameters } from './parameters.js';
-import { openSafetensors, writeSafetensors } from './safetensors.js';
+import { openSafetensors, writeSafetensors, type WriteSafetensorsOptions } from './safetensors.js';
 
 const configName = 'adapter_config.json';
 const weightsName = 'adapter_model.safetensors';
@@ -17,7 +17,7 @@ export interface LoraAdapter {
   parameters: HostParameters;
 }
 
-export interface SaveAdapterDirectoryOptions {
+export interface SaveAdapterDirectoryOptions extends Pick<WriteSafetensorsOptions, 'dtype'> {
   /** what PEFT users will load the base from: a hub id or a directory; written to adapter_config.json */
   baseModel?: string;
   /** the weights it was trained on; their fingerprint is stored, so that loading over other weights is noticed */
@@ -28,7 +28,7 @@ export interface SaveAdapterDirectoryOptions {
 export async function saveAdapterDirectory(
   directory: string,
   { config, parameters }: LoraAdapter,
-  { baseModel = '', base }: SaveAdapterDirectoryOptions = {},
+  { baseModel = '', base, dtype }: SaveAdapterDirectoryOptions = {},
 ): Promise<void> {
   const json = {
     peft_type: 'LORA',
@@ -48,7 +48,7 @@ export async function saveAdapterDirectory(
     directory,
     async (temporary) => {
       await writeFile(join(temporary, configName), `${JSON.stringify(json, null, 2)}\n`);
-      await writeSafetensors(join(temporary, weightsName), parameters, { metadata });
+      await writeSafetensors(join(temporary, weightsName), parameters, { metadata, ...(dtype && { dtype }) });
     },
     { marker: configName },
   );

@@ -2,14 +2,17 @@
 import { copyFile, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
+import { writeTokenizerFiles } from './character-tokenizer.js';
 import { modelConfigToJson, parseModelConfig, type ModelConfig, type ParseModelConfigOptions } from './config.js';
 import { parameterShapes, type HostParameters } from './parameters.js';
 import {
   openSafetensors,
   writeSafetensors,
+  type SafetensorsEntry,
   type SafetensorsFile,
   type WriteSafetensorsOptions,
 } from './safetensors.js';
+import type { TokenizerFiles } from './tokenizer.js';
 
 const weightsName = 'model.safetensors';
 const indexName = 'model.safetensors.index.json';
@@ -81,6 +84,17 @@ export async function loadModelConfig(
   return parseModelConfig(await readJson(source), { source, ignoreFields });
 }
 
+/** The tensors that a model directory's files hold, without reading them. */
+export async function listTensors(directory: string): Promise<SafetensorsEntry[]> {
+  const files = new Map<string, SafetensorsFile>();
+  try {
+    const locations = await locateTensors(directory, files);
+    return [...locations].map(([name, file]) => file.entries.get(name) as SafetensorsEntry);
+  } finally {
+    for (const file of files.values()) await file.close();
+  }
+}
+
 /** Which open file holds each tensor. Opened files are added to `files`; the caller closes them. */
 async function locateTensors(
   directory: string,
@@ -125,6 +139,8 @@ async function locateTensors(
 export interface SaveModelDirectoryOptions extends Pick<WriteSafetensorsOptions, 'dtype'> {
   /** directory whose tokenizer files and generation_config.json are copied, and whose other config.json fields are kept */
   companionsFrom?: string;
+  /** tokenizer files to write, where no directory has them */
+  tokenizer?: TokenizerFiles;
   /** weights are split into files of at most this many bytes */
   maxShardBytes?: number;
 }
@@ -136,7 +152,7 @@ export interface SaveModelDirectoryOptions extends Pick<WriteSafetensorsOptions,
 export async function saveModelDirectory(
   directory: string,
   { config, parameters }: Model,
-  { dtype = 'F32', companionsFrom, maxShardBytes = 5e9 }: SaveModelDirectoryOptions = {},
+  { dtype = 'F32', companionsFrom, tokenizer, maxShardBytes = 5e9 }: SaveModelDirectoryOptions = {},
 ): Promise<void> {
   for (const [name, shape] of Object.entries(parameterShapes(config))) {
     if (parameters[name]?.shape.join() !== shape.join()) {
@@ -153,13 +169,17 @@ export async function saveModelDirectory(
     const json = { ...kept, ...modelConfigToJson(config), torch_dtype: dtype === 'F32' ? 'float32' : 'bfloat16' };
     await writeFile(join(temporary, 'config.json'), `${JSON.stringify(json, null, 2)}\n`);
     await writeWeights(temporary, parameters, dtype, maxShardBytes);
-    if (companionsFrom) {
-      const present = await readdir(companionsFrom);
-      for (const name of companionFiles.filter((file) => present.includes(file))) {
-        await copyFile(join(companionsFrom, name), join(temporary, name));
-      }
-    }
+    if (companionsFrom) await copyCompanionFiles(companionsFrom, temporary);
+    if (tokenizer) await writeTokenizerFiles(temporary, tokenizer);
   });
+}
+
+/** Copies what a model directory has beside weights and config.json: tokenizer files, generation_config.json. */
+export async function copyCompanionFiles(from: string, to: string): Promise<void> {
+  const present = await readdir(from);
+  for (const name of companionFiles.filter((file) => present.includes(file))) {
+    await copyFile(join(from, name), join(to, name));
+  }
 }
 
 async function writeWeights(

@@ -36,5 +36,14 @@ export type {
 } from './engine/types.js';
 export { loadGguf } from './gguf/read.js';
 export type { GgufModel } from './gguf/read.js';
+export {
+  inspectModel,
+  companionsOf,
+  loadModel,
+  loadModelTokenizer,
+  locateModel,
+  writeCompanions,
+} from './model-source.js';
+export type { LoadedModel, ModelLocation, StoredWeights } from './model-source.js';
 export { downloadModel } from './hub.js';
 export type { DownloadModelOptions, DownloadProgress } from './hub.js';

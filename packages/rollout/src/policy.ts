@@ -29,6 +29,8 @@ export interface Tokenizer {
   decode(tokens: readonly number[]): string;
   readonly eosTokenIds: readonly number[];
   readonly padTokenId: number;
+  /** the token a plain prompt should begin with, where the model was trained with one */
+  readonly bosTokenId?: number;
   readonly vocabSize: number;
   /** renders the model's chat template; undefined for base models without one */
   applyChatTemplate?(

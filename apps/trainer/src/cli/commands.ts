@@ -35,6 +35,14 @@ export const commands: Record<string, CommandEntry> = {
     summary: 'Ask one question and show the trace',
     load: async () => (await import('../commands/rollout.js')).rolloutCommand,
   },
+  chat: {
+    summary: 'Talk with a model that has its tools',
+    load: async () => (await import('../commands/chat.js')).chatCommand,
+  },
+  export: {
+    summary: 'Write a trained model for other programs: merged, or its adapter',
+    load: async () => (await import('../commands/export.js')).exportCommand,
+  },
   tool: {
     summary: 'Call a tool once and print what a policy would read',
     load: async () => (await import('../commands/tool.js')).toolCommand,

@@ -185,7 +185,7 @@ export const configSchema = type({
   name: "string > 0 = 'run'",
   seed: 'number.integer >= 0 = 1',
   steps: 'number.integer >= 1 = 100',
-  /** a model directory in Hugging Face layout */
+  /** a model directory in Hugging Face layout, a .gguf file, or an id of the Hugging Face hub */
   model: 'string > 0',
   /** train low-rank adapters over the frozen model; null = train all weights */
   lora: loraSchema.or('null').default(null),

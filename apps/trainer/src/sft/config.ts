@@ -54,7 +54,7 @@ export const sftSchema = type({
   seed: 'number.integer >= 0 = 1',
   steps: 'number.integer >= 1 = 1000',
   rowsPerStep: 'number.integer >= 1 = 32',
-  /** a model directory to go on from; else `init` */
+  /** a model to go on from (directory, .gguf file or id of the hub); else `init` */
   'model?': 'string > 0',
   /** a model with random weights */
   'init?': fresh,
@@ -78,7 +78,7 @@ export function resolveSftConfig(config: unknown, place = 'config'): SftConfig {
     place,
     ({ model, init }) =>
       (model === undefined) === (init === undefined)
-        ? ['give either model (a directory) or init (random weights)']
+        ? ['give either model (an existing one) or init (random weights)']
         : [],
   );
 }

@@ -1,14 +1,15 @@
 import {
   characterTokenizer,
+  companionsOf,
   createTokenizer,
   initializeParameters,
-  loadModelDirectory,
+  loadModel,
   loadTokenizer,
   parseModelConfig,
   saveModelDirectory,
-  writeTokenizerFiles,
 } from '@tapo/policy';
 import type { HostParameters, Model, Tokenizer } from '@tapo/policy';
+import { findModel } from '../find-model.js';
 import type { SftConfig } from './config.js';
 
 export interface SftModel extends Model {
@@ -19,16 +20,17 @@ export interface SftModel extends Model {
 
 const tags = ['think', 'search', 'code', 'response', 'answer'].flatMap((tag) => [`<${tag}>`, `</${tag}>`]);
 
-/** The model to start from: a directory, or random weights and a tokenizer. */
+/** The model to start from: an existing one, or random weights and a tokenizer. */
 export async function openSftModel({ model, init, seed, dtype }: SftConfig): Promise<SftModel> {
   if (init === undefined) {
-    const directory = model as string;
-    const loaded = await loadModelDirectory(directory);
+    const location = await findModel(model as string);
+    const loaded = await loadModel(location);
     return {
       ...loaded,
-      tokenizer: await loadTokenizer(directory),
-      save: (target, parameters) =>
-        saveModelDirectory(target, { config: loaded.config, parameters }, { dtype, companionsFrom: directory }),
+      async save(target, parameters) {
+        const companions = await companionsOf(location);
+        await saveModelDirectory(target, { config: loaded.config, parameters }, { dtype, ...companions });
+      },
     };
   }
   const files = init.tokenizer === 'characters' ? characterTokenizer({ tags }) : undefined;
@@ -38,10 +40,9 @@ export async function openSftModel({ model, init, seed, dtype }: SftConfig): Pro
     config,
     parameters: initializeParameters(config, { seed, ...init }),
     tokenizer,
-    async save(target, parameters) {
-      const companionsFrom = files ? {} : { companionsFrom: init.tokenizer };
-      await saveModelDirectory(target, { config, parameters }, { dtype, ...companionsFrom });
-      if (files) await writeTokenizerFiles(target, files);
+    save(target, parameters) {
+      const companions = files ? { tokenizer: files } : { companionsFrom: init.tokenizer };
+      return saveModelDirectory(target, { config, parameters }, { dtype, ...companions });
     },
   };
 }

@@ -18,23 +18,21 @@ export interface GgufModel extends Model {
 
 const chunkBytes = 4 << 20;
 
+/** What a GGUF file says before its weights. */
+export interface GgufHeader {
+  config: ModelConfig;
+  /** for `createTokenizer`, or `writeTokenizerFiles` */
+  tokenizer: TokenizerFiles;
+  /** how each tensor is stored, by llama.cpp's name */
+  tensors: { name: string; quantization: string; shape: number[] }[];
+}
+
 /**
  * Reads Llama (SmolLM2), Qwen2 and Qwen3 files in F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K and Q6_K, one tensor at a time.
  * @throws naming the file and what is wrong: not GGUF, truncated, another architecture, an unsupported quantisation or tokenizer, a missing tensor
  */
-export async function loadGguf(path: string, { signal }: { signal?: AbortSignal } = {}): Promise<GgufModel> {
-  const file = await open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
-    throw new Error(`${path}: cannot open (${cause.code})`, { cause });
-  });
-  try {
-    const { metadata, tensors, dataStart } = await readHeader(path, (await file.stat()).size);
-    const frequencyFactors = tensors.has('rope_freqs.weight') ? await read('rope_freqs.weight') : undefined;
-    const config = ggufConfig(metadata, {
-      source: path,
-      vocabSize: Number(tensors.get('token_embd.weight')?.shape[1] ?? 0),
-      tensorNames: new Set(tensors.keys()),
-      frequencyFactors: frequencyFactors?.data,
-    });
+export function loadGguf(path: string, { signal }: { signal?: AbortSignal } = {}): Promise<GgufModel> {
+  return withGguf(path, async ({ config, metadata, tensors, read }) => {
     const shapes = parameterShapes(config);
     const wanted = new Set(['rope_freqs.weight', ...Object.keys(shapes).map(ggufName)]);
     const unexpected = [...tensors.keys()].find((name) => !wanted.has(name));
@@ -42,24 +40,60 @@ export async function loadGguf(path: string, { signal }: { signal?: AbortSignal 
       throw new Error(
         `${path}: unexpected tensor "${unexpected}"; a ${config.architecture} model has none of that name`,
       );
+    const tokenizer = ggufTokenizer(metadata, path);
     const parameters: HostParameters = {};
     for (const [name, shape] of Object.entries(shapes)) {
       signal?.throwIfAborted();
-      const tensor = await read(ggufName(name));
-      if (tensor.shape.join() !== shape.join()) {
-        throw new Error(
-          `${path}: tensor "${ggufName(name)}" has shape [${tensor.shape.join(', ')}], wanted [${shape.join(', ')}]`,
-        );
-      }
+      const tensor = await read(ggufName(name), shape);
       parameters[name] = config.architecture === 'llama' ? halvesOfHeads(name, tensor, config) : tensor;
     }
-    return { config, parameters, tokenizer: ggufTokenizer(metadata, path) };
+    return { config, parameters, tokenizer };
+  });
+}
 
-    function read(name: string): Promise<HostTensor> {
+/** Configuration, tokenizer and list of tensors, without reading the weights. */
+export function readGgufHeader(path: string): Promise<GgufHeader> {
+  return withGguf(path, async ({ config, metadata, tensors }) => ({
+    config,
+    tokenizer: ggufTokenizer(metadata, path),
+    tensors: [...tensors.values()].map((info) => ({
+      name: info.name,
+      quantization: quantizationOf(info),
+      shape: shapeOf(info),
+    })),
+  }));
+}
+
+interface OpenGguf {
+  config: ModelConfig;
+  metadata: GgufMetadata;
+  tensors: ReadonlyMap<string, GGUFTensorInfo>;
+  /** a tensor as float32, which must have this shape */
+  read(name: string, shape?: readonly number[]): Promise<HostTensor>;
+}
+
+async function withGguf<T>(path: string, body: (opened: OpenGguf) => Promise<T>): Promise<T> {
+  const file = await open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
+    throw new Error(`${path}: cannot open (${cause.code})`, { cause });
+  });
+  try {
+    const { metadata, tensors, dataStart } = await readHeader(path, (await file.stat()).size);
+    const read = async (name: string, shape?: readonly number[]): Promise<HostTensor> => {
       const info = tensors.get(name);
       if (!info) throw new Error(`${path}: tensor "${name}" is missing`);
+      const found = shapeOf(info);
+      // before anything is allocated: a file may claim any shape
+      if (shape && found.join() !== shape.join())
+        throw new Error(`${path}: tensor "${name}" has shape [${found.join(', ')}], wanted [${shape.join(', ')}]`);
       return readTensor(file, path, info, dataStart);
-    }
+    };
+    const config = ggufConfig(metadata, {
+      source: path,
+      vocabSize: Number(tensors.get('token_embd.weight')?.shape[1] ?? 0),
+      tensorNames: new Set(tensors.keys()),
+      frequencyFactors: tensors.has('rope_freqs.weight') ? (await read('rope_freqs.weight')).data : undefined,
+    });
+    return await body({ config, metadata, tensors, read });
   } finally {
     await file.close();
   }
@@ -84,8 +118,8 @@ async function readTensor(
   info: GGUFTensorInfo,
   dataStart: number,
 ): Promise<HostTensor> {
-  const shape = info.shape.map(Number).toReversed(); // ggml counts dimensions from the innermost
-  const quantization = GGMLQuantizationType[info.dtype] ?? String(info.dtype);
+  const shape = shapeOf(info);
+  const quantization = quantizationOf(info);
   const format = blockFormats[quantization];
   if (!format) {
     throw new Error(
@@ -106,6 +140,15 @@ async function readTensor(
     format.dequantize(chunk, count, data, block * format.weights);
   }
   return { data, shape, dtype: 'float32' };
+}
+
+/** ggml counts dimensions from the innermost. */
+function shapeOf(info: GGUFTensorInfo): number[] {
+  return info.shape.map(Number).toReversed();
+}
+
+function quantizationOf({ dtype }: GGUFTensorInfo): string {
+  return GGMLQuantizationType[dtype] ?? String(dtype);
 }
 
 const layerNames: Record<string, string> = {
