@@ -11,7 +11,7 @@ export function formatNumber(value: number | null | undefined, format: NumberFor
     case 'seconds':
       return value < 120 ? `${plain(value, 3)} s` : duration(value);
     case 'milliseconds':
-      return value < 1000 ? `${plain(value, 3)} ms` : `${plain(value / 1000, 3)} s`;
+      return value < 1000 ? `${plain(value, value < 1 ? 1 : 3)} ms` : `${plain(value / 1000, 3)} s`;
     case 'bytes':
       return value < 1e9 ? `${plain(value / 1e6, 3)} MB` : `${plain(value / 1e9, 3)} GB`;
     case 'integer':

@@ -36,11 +36,18 @@ export function VirtualList<T>({ items, rowHeight, label, keyOf, row, selected, 
   useEffect(() => {
     const element = box.current;
     if (!element || selected === undefined || selected < 0) return;
-    const top = selected * rowHeight;
-    if (top < element.scrollTop) element.scrollTop = top;
-    else if (top + rowHeight > element.scrollTop + element.clientHeight)
-      element.scrollTop = top + rowHeight - element.clientHeight;
+    bringIntoView(element, selected, rowHeight);
   }, [selected]);
+
+  /** a row that shall have the focus, as soon as it exists */
+  const wanted = useRef<number | undefined>(undefined);
+  function focusWanted(): void {
+    const link = box.current?.querySelector<HTMLElement>(`li[data-index="${wanted.current}"] a`);
+    if (!link) return;
+    wanted.current = undefined;
+    link.focus({ preventScroll: true });
+  }
+  useEffect(focusWanted);
 
   const first = Math.max(0, Math.floor(view.top / rowHeight) - overscan);
   const last = Math.min(items.length, Math.ceil((view.top + view.height) / rowHeight) + overscan);
@@ -48,13 +55,25 @@ export function VirtualList<T>({ items, rowHeight, label, keyOf, row, selected, 
     if (last >= items.length) onEnd?.();
   }, [last, items.length, onEnd]);
 
+  const onKeyDown = (event: KeyboardEvent) => {
+    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const element = box.current;
+    if (by === undefined || !element) return;
+    event.preventDefault();
+    const index = (event.target as HTMLElement).closest('li')?.dataset['index'];
+    const from = wanted.current ?? (index === undefined ? Math.ceil(view.top / rowHeight) - by : Number(index));
+    wanted.current = Math.max(0, Math.min(items.length - 1, from + by));
+    bringIntoView(element, wanted.current, rowHeight);
+    focusWanted();
+  };
   return (
-    <ul ref={box} class="virtual" aria-label={label} tabIndex={0}>
+    <ul ref={box} class="virtual" aria-label={label} tabIndex={0} onKeyDown={onKeyDown}>
       <li class="spacer" aria-hidden="true" style={{ height: `${first * rowHeight}px` }} />
       {items.slice(first, last).map((item, i) => (
         <li
           key={keyOf(item)}
           style={{ height: `${rowHeight}px` }}
+          data-index={first + i}
           aria-setsize={items.length}
           aria-posinset={first + i + 1}
         >
@@ -64,4 +83,11 @@ export function VirtualList<T>({ items, rowHeight, label, keyOf, row, selected, 
       <li class="spacer" aria-hidden="true" style={{ height: `${(items.length - last) * rowHeight}px` }} />
     </ul>
   );
+}
+
+function bringIntoView(element: HTMLElement, index: number, rowHeight: number): void {
+  const top = index * rowHeight;
+  if (top < element.scrollTop) element.scrollTop = top;
+  else if (top + rowHeight > element.scrollTop + element.clientHeight)
+    element.scrollTop = top + rowHeight - element.clientHeight;
 }

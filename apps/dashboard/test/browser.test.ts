@@ -39,6 +39,7 @@ describe.skipIf(!hasBrowser)('the dashboard in a browser', { timeout: 120_000 },
       config: { optimizer: { learningRate: 3e-4, warmupSteps: 5, problemsPerMiniBatch: 2 } },
     });
     await writeHostileRun(join(directory, 'hostile'));
+    await writeHostileRun(join(directory, hostileName));
     server = await serveRuns([directory], await loadAssets(), { intervalMs: 100 });
     browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-background-networking'] });
   }, 240_000);
@@ -148,10 +149,54 @@ describe.skipIf(!hasBrowser)('the dashboard in a browser', { timeout: 120_000 },
       oldLogprobs: number[];
     };
     const ratio = Math.exp((logprobs[promptLength] as number) - (oldLogprobs[promptLength] as number));
-    const numbers = await page.locator('.token-numbers').first().innerText();
+    const numbers = (await page.locator('.token-numbers').innerText()).replaceAll(/\s+/g, ' ');
     expect(numbers).toContain(`${promptLength}:`);
     expect(numbers).toContain(`ratio ${Number(ratio.toPrecision(4))}`);
     await keep('tokens');
+    await page.keyboard.press('Escape');
+    expect(await page.locator('.token-numbers').count()).toBe(0);
+    await page.locator('.token-text .token').first().hover();
+    await page.locator('.token-numbers').waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  it('keys: help, search, rows of a list, read or tokens', async () => {
+    await open('#/run/one/find');
+    await page.locator('.found-row').first().waitFor();
+    await page.keyboard.press('?');
+    await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+    await keep('keys');
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('/');
+    await page.keyboard.type('a?');
+    expect(await page.getByRole('searchbox').inputValue()).toBe('a?');
+    expect(await page.getByRole('dialog').count()).toBe(0);
+
+    await page.getByRole('list', { name: 'Trajectories found' }).focus();
+    const focused = () => page.evaluate(() => document.activeElement?.closest('li')?.dataset['index']);
+    // beyond what is on the screen at first
+    for (let i = 0; i < 40; i++) await page.keyboard.press('ArrowDown');
+    expect(await focused()).toBe('39');
+    await page.keyboard.press('ArrowUp');
+    expect(await focused()).toBe('38');
+    await page.keyboard.press('Enter');
+    await page.getByRole('article').waitFor();
+    await page.keyboard.press('t');
+    await page.getByRole('group', { name: /^Tokens of/ }).waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  it('best first sorts the rollouts; one alone tells how to replay it', async () => {
+    await open('#/run/one/step/2?order=best');
+    const cells = page.getByRole('article').locator('header data');
+    await cells.first().waitFor();
+    const rewards = await cells.evaluateAll((found) => found.map((cell) => Number((cell as HTMLDataElement).value)));
+    expect(rewards).toEqual(rewards.toSorted((a, b) => b - a));
+    await page
+      .getByRole('link', { name: /^Show .* alone$/ })
+      .first()
+      .click();
+    await page.getByText(`tapo replay ${join(directory, 'one')} 2 step-`).waitFor();
     expect(complaints).toEqual([]);
   });
 
@@ -193,6 +238,40 @@ describe.skipIf(!hasBrowser)('the dashboard in a browser', { timeout: 120_000 },
     expect(complaints).toEqual([]);
   });
 
+  it('nothing is lost when trainer, server or tab are killed in the middle', async () => {
+    const path = join(directory, 'killed');
+    const run = openRunDirectory(path);
+    for (const step of [1, 2, 3]) await run.appendLine('metrics', { step, reward: step / 8 });
+    // the trainer was killed while it wrote
+    await appendFile(join(path, 'metrics.jsonl'), '{"step":4,"rew');
+    let own = await serveRuns([path], await loadAssets(), { intervalMs: 50 });
+    const url = `${own.url}#/curves?runs=killed`;
+    const shows = (value: number) => page.locator(`figure data[value="${value}"]`).first().waitFor();
+    await page.goto(url);
+    await shows(0.375);
+
+    // it is resumed from step 2, and goes on while the server is dead
+    await own.close();
+    await page.getByText('server gone; trying again').waitFor();
+    await run.rewindTo(2);
+    for (const step of [3, 4]) await run.appendLine('metrics', { step, reward: step / 4 });
+    own = await serveRuns([path], await loadAssets(), { intervalMs: 50, port: Number(new URL(own.url).port) });
+    await page.getByText('live', { exact: true }).waitFor();
+    await shows(1);
+
+    // the tab's process dies; another tab shows the same, and the server goes on
+    const crashed = page.waitForEvent('crash');
+    await page.goto('chrome://crash').catch(() => {});
+    await crashed;
+    page = await browser.newPage();
+    await page.goto(url);
+    await shows(1);
+    await run.appendLine('metrics', { step: 5, reward: 1.25 });
+    await shows(1.25);
+    expect(await page.locator('figure').first().locator('data').first().getAttribute('value')).toBe('1.25');
+    await own.close();
+  });
+
   it('what a model wrote is text: no markup, no script, no reordering, no request', async () => {
     await open('#/run/hostile/step/1');
     const texts = Object.values(hostileTexts);
@@ -213,6 +292,24 @@ describe.skipIf(!hasBrowser)('the dashboard in a browser', { timeout: 120_000 },
         .first()
         .evaluate((element) => element.textContent.length),
     ).toBe(1_000_000);
+    // names of runs, tools and sources, config keys and values: on every page
+    const [id, problem] = [encodeURIComponent(hostileName), encodeURIComponent(texts[0]?.slice(0, 50) ?? '')];
+    const pages = ['', '#/curves', `#/curves?runs=${id}`, `#/run/${id}/step/1`, `#/run/${id}/step/1?line=0`];
+    for (const hash of [
+      ...pages,
+      `#/run/${id}/step/1?view=tokens`,
+      `#/run/${id}/find`,
+      `#/run/${id}/problem?id=${problem}`,
+      `#/run/${id}/config`,
+      `#/run/${id}/config?with=one`,
+      `#/run/${encodeURIComponent('none \u202e')}/step`,
+    ]) {
+      await open(hash);
+      await page.locator('main > *').first().waitFor();
+      await page.waitForFunction(() => !document.body.textContent.includes('Loading'));
+      expect(await page.evaluate(hiddenCharacters), `${hash}`).toEqual([]);
+    }
+    await keep('hostile');
     expect(await page.evaluate(() => 'broken' in globalThis)).toBe(false);
     expect(await page.locator('main img, main script, main iframe').count()).toBe(0);
     expect(requested.filter((url) => !url.startsWith(server.url) && !url.startsWith('data:'))).toEqual([]);
@@ -263,6 +360,19 @@ describe.skipIf(!hasBrowser)('the dashboard in a browser', { timeout: 120_000 },
   });
 });
 
+/** a directory may have any name but for `/` and NUL */
+const hostileName = '<img src=x onerror="globalThis.broken = true"> \u202etxt.\u001b[2J\u200b';
+
+/** In the page: texts and labels with a control, an invisible character, a bidi override or half a surrogate pair. */
+function hiddenCharacters(): string[] {
+  const found = [document.title];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) found.push(walker.currentNode.nodeValue ?? '');
+  for (const element of document.querySelectorAll('[aria-label], [title]'))
+    found.push(element.getAttribute('aria-label') ?? '', element.getAttribute('title') ?? '');
+  return found.filter((text) => /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u.test(text));
+}
+
 async function writeHostileRun(path: string): Promise<void> {
   const run = openRunDirectory(path);
   const record = (text: string, i: number) => ({
@@ -293,6 +403,15 @@ async function writeHostileRun(path: string): Promise<void> {
     trained: false,
   });
   await run.writeTrajectories(1, [...Object.values(hostileTexts), longLine].map(record));
-  await run.writeJson('config.json', { name: hostileTexts['script'], steps: 1 });
-  await run.appendLine('metrics', { step: 1, reward: 0, callsByTool: { [String(hostileTexts['script'])]: 1 } });
+  const texts = Object.fromEntries(Object.values(hostileTexts).map((text) => [text, text]));
+  const numbers = Object.fromEntries(Object.values(hostileTexts).map((text) => [text, 1]));
+  await run.writeJson('config.json', { name: hostileTexts['script'], steps: 1, ...texts, section: texts });
+  await run.appendLine('metrics', {
+    step: 1,
+    reward: 0,
+    callsByTool: numbers,
+    callsBySource: numbers,
+    accuracyBySource: numbers,
+    ...numbers,
+  });
 }

@@ -1,3 +1,4 @@
+import { printable } from '@tapo/trainer/view';
 import type { NumberFormat } from '../format.js';
 
 /** A chart: one metric, or several that belong together. `x.*` stands for every part of a nested metric. */
@@ -83,6 +84,8 @@ const catalog: readonly ChartSection[] = [
       { title: 'Groups', keys: ['groups.drawn', 'groups.trained', 'groups.dropped'] },
       { title: 'Kept for later, or without spread', keys: ['groups.carried', 'groups.unfiltered'] },
       { title: 'Draws', keys: ['groups.draws'] },
+      { title: 'Age of the weights', keys: ['staleness.mean', 'staleness.max'], note: 'steps, of trained groups' },
+      { title: 'Too old to be trained on', keys: ['groups.stale'] },
     ],
   },
   {
@@ -124,7 +127,7 @@ export function chartsFor(keys: readonly string[]): ChartSection[] {
       .filter((chart) => chart.keys.length > 0),
   }));
   for (const { charts } of sections) for (const chart of charts) for (const key of chart.keys) shown.add(key);
-  const rest = keys.filter((key) => !shown.has(key)).map((key) => ({ title: key, keys: [key] }));
+  const rest = keys.filter((key) => !shown.has(key)).map((key) => ({ title: printable(key), keys: [key] }));
   return [...sections, { title: 'More', charts: rest }].filter(({ charts }) => charts.length > 0);
 }
 
@@ -144,7 +147,7 @@ export function colorOf(key: string, k: number): number {
 
 /** `callsByTool.python` → `python`; `sampledTokens` → `sampled tokens` */
 export function seriesName(key: string): string {
-  const last = key.slice(key.indexOf('.') + 1);
+  const last = printable(key.slice(key.indexOf('.') + 1));
   return key.includes('.') && /By[A-Z]/.test(key)
     ? last
     : last.replaceAll(/([a-z])([A-Z])/g, (_, a: string, b: string) => `${a} ${b.toLowerCase()}`);

@@ -17,8 +17,9 @@ export function Sparkline({
     Number.isFinite(value) ? [`${x(i).toFixed(1)},${y(value).toFixed(1)}`] : [],
   );
   return (
-    <svg class="sparkline" width={width} height={height} aria-hidden="true">
+    <svg class="sparkline" width={width} height={height} viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
       <polyline points={points.join(' ')} />
+      <circle cx={points.at(-1)?.split(',')[0]} cy={points.at(-1)?.split(',')[1]} r="2" />
     </svg>
   );
 }

@@ -38,6 +38,13 @@ export function smoothed(values: readonly (number | null)[], weight: number): (n
   });
 }
 
+/** Fills gaps between known values with the last one; what is before the first and after the last stays empty. */
+export function carried(values: readonly (number | null)[]): (number | null)[] {
+  const end = values.findLastIndex((value) => value !== null);
+  let last: number | null = null;
+  return values.map((value, i) => (last = i > end ? null : (value ?? last)));
+}
+
 /** Mean of several runs at a step, with the interval of Student's t at 95% when there are two or more. */
 export interface Band {
   mean: number | null;

@@ -1,16 +1,17 @@
-import { flatConfig } from '@tapo/trainer/view';
+import { flatConfig, printable } from '@tapo/trainer/view';
 import { useMemo } from 'preact/hooks';
 import type { MetricsLine, RunSummary } from '@tapo/trainer/view';
 import { chartsFor, colorOf, seriesName } from '../charts/catalog.js';
-import type { ChartSpec } from '../charts/catalog.js';
+import type { ChartSection, ChartSpec } from '../charts/catalog.js';
 import { LineChart } from '../charts/line-chart.js';
 import type { ChartSeries } from '../charts/line-chart.js';
 import { ConfigDifferences } from './config-page.js';
+import { Headline } from './headline.js';
 import { metricsOf, runs } from '../data/runs.js';
-import { bandOf, metricAt, metricKeys, smoothed } from '../data/series.js';
+import { bandOf, carried, metricAt, metricKeys, smoothed } from '../data/series.js';
 import { count } from '../format.js';
 import { go, href, route, setQuery } from '../router.js';
-import { RunState } from '../run-state.js';
+import { Loading } from '../loading.js';
 import { paletteSize } from '../theme.js';
 
 /** Lines of one run, or of the runs of a group. */
@@ -29,16 +30,32 @@ export function CurvesPage() {
   const weight = Number(query.get('smooth') ?? (shown.length > 1 ? 0.6 : 0));
   const groupKey = query.get('group') ?? '';
   const loaded = shown.map(({ id }) => metricsOf(id).value?.lines);
+  const sections = useMemo(() => chartsFor([...new Set(loaded.flatMap((lines) => metricKeys(lines ?? [])))]), loaded);
 
   if (all.length === 0) return <p class="empty">No runs here yet.</p>;
   return (
     <section class="page">
-      <Toolbar all={all} shown={shown} weight={weight} groupKey={groupKey} />
+      <Toolbar
+        all={all}
+        shown={shown}
+        weight={weight}
+        groupKey={groupKey}
+        titles={sections.map(({ title }) => title)}
+      />
+      {shown.length === 1 && shown[0] && loaded[0] && loaded[0].length > 0 && (
+        <Headline run={shown[0]} lines={loaded[0]} />
+      )}
       {shown.length > 1 && <ConfigDifferences runs={shown} />}
       {loaded.some((lines) => lines === undefined) && shown.length > 0 ? (
-        <p class="empty">Loading …</p>
+        <Loading />
       ) : (
-        <Charts runs={shown} lines={loaded as MetricsLine[][]} weight={weight} groupKey={groupKey} />
+        <Charts
+          runs={shown}
+          lines={loaded as MetricsLine[][]}
+          sections={sections}
+          weight={weight}
+          groupKey={groupKey}
+        />
       )}
     </section>
   );
@@ -49,9 +66,11 @@ interface ToolbarProps {
   shown: readonly RunSummary[];
   weight: number;
   groupKey: string;
+  /** of the sections below */
+  titles: readonly string[];
 }
 
-function Toolbar({ all, shown, weight, groupKey }: ToolbarProps) {
+function Toolbar({ all, shown, weight, groupKey, titles }: ToolbarProps) {
   const ids = shown.map(({ id }) => id);
   const toggle = (id: string) =>
     setQuery({ runs: (ids.includes(id) ? ids.filter((other) => other !== id) : [...ids, id]).join(',') || 'none' });
@@ -59,21 +78,18 @@ function Toolbar({ all, shown, weight, groupKey }: ToolbarProps) {
   const grouped = groupKey !== '';
   return (
     <div class="bar sticky">
-      <h1>{shown.length === 1 ? shown[0]?.id : 'Curves'}</h1>
-      {shown.length === 1 && shown[0] && <RunState run={shown[0]} />}
+      <h1>{shown.length === 1 ? 'Curves' : 'Compare'}</h1>
+      <SectionLinks titles={titles} />
       <span class="grow" />
-      {shown.length === 1 && shown[0] && (
-        <a class="button" href={href(['run', shown[0].id, 'step'])}>
-          Trajectories
-        </a>
-      )}
       {shown.length > 1 && (
         <label>
           group by{' '}
           <select value={groupKey} onChange={(event) => setQuery({ group: event.currentTarget.value })}>
             <option value="">nothing</option>
             {keys.map((key) => (
-              <option key={key}>{key}</option>
+              <option key={key} value={key}>
+                {printable(key)}
+              </option>
             ))}
           </select>
         </label>
@@ -98,12 +114,30 @@ function Toolbar({ all, shown, weight, groupKey }: ToolbarProps) {
                 {shown.length > 1 && !grouped && (
                   <i class={`swatch ${ids.includes(id) ? `s${ids.indexOf(id) % paletteSize}` : ''}`} />
                 )}
-                {id}
+                {printable(id)}
               </button>
             </li>
           ))}
       </ul>
     </div>
+  );
+}
+
+/** The address is the view's, so these are buttons. */
+function SectionLinks({ titles }: { titles: readonly string[] }) {
+  return (
+    <nav class="sections" aria-label="Sections">
+      {titles.map((title) => (
+        <button
+          key={title}
+          type="button"
+          class="quiet"
+          onClick={() => document.getElementById(title)?.scrollIntoView({ behavior: 'smooth' })}
+        >
+          {title}
+        </button>
+      ))}
+    </nav>
   );
 }
 
@@ -117,12 +151,12 @@ function groupingKeys(all: readonly RunSummary[]): string[] {
 interface ChartsProps {
   runs: readonly RunSummary[];
   lines: readonly (readonly MetricsLine[])[];
+  sections: readonly ChartSection[];
   weight: number;
   groupKey: string;
 }
 
-function Charts({ runs: shown, lines, weight, groupKey }: ChartsProps) {
-  const keys = useMemo(() => [...new Set(lines.flatMap(metricKeys))], lines);
+function Charts({ runs: shown, lines, sections, weight, groupKey }: ChartsProps) {
   const curves = useMemo(() => toCurves(shown, lines, groupKey), [groupKey, ...lines]);
   const steps = useMemo(() => [...new Set(lines.flat().map(({ step }) => step))].toSorted((a, b) => a - b), lines);
   if (shown.length === 0) return <p class="empty">Choose a run above.</p>;
@@ -130,15 +164,15 @@ function Charts({ runs: shown, lines, weight, groupKey }: ChartsProps) {
   const single = shown.length === 1 ? shown[0] : undefined;
   return (
     <>
-      {chartsFor(keys).map(({ title, charts }) => (
-        <section key={title} aria-label={title}>
+      {sections.map(({ title, charts }) => (
+        <section key={title} id={title} class="charts-of" aria-label={title}>
           <h2>{title}</h2>
           <div class="charts">
             {charts
               .flatMap((chart) => (single ? [chart] : splitByKey(chart)))
               .map((chart) => (
                 <Chart
-                  key={chart.title}
+                  key={`${chart.title} ${chart.note}`}
                   chart={chart}
                   curves={curves}
                   steps={steps}
@@ -160,19 +194,20 @@ function splitByKey(chart: ChartSpec): ChartSpec[] {
     ...chart,
     keys: [key],
     stacked: false,
-    title: `${chart.title} · ${seriesName(key)}`,
+    title: seriesName(key),
+    note: chart.title,
   }));
 }
 
 function toCurves(shown: readonly RunSummary[], lines: readonly (readonly MetricsLine[])[], groupKey: string): Curve[] {
-  if (groupKey === '') return shown.map(({ id }, i) => ({ name: id, color: i, members: [lines[i] ?? []] }));
+  if (groupKey === '') return shown.map(({ id }, i) => ({ name: printable(id), color: i, members: [lines[i] ?? []] }));
   const groups = new Map<string, (readonly MetricsLine[])[]>();
   shown.forEach(({ config }, i) => {
     const value = flatConfig(config).get(groupKey) ?? 'not set';
     groups.set(value, [...(groups.get(value) ?? []), lines[i] ?? []]);
   });
   return [...groups].map(([value, members], i) => ({
-    name: `${value} (${count(members.length, 'run')})`,
+    name: `${printable(value)} (${count(members.length, 'run')})`,
     color: i,
     members,
   }));
@@ -229,7 +264,10 @@ function curveValues(
   const bandsOf = (of: readonly (number | null)[][]) =>
     steps.map((_, i) => bandOf(of.map((column) => column[i] ?? null)));
   // each run is smoothed, then the runs are compared
-  const bands = bandsOf(columns.map((column) => smoothed(column, smooth)));
+  const settled = (column: (number | null)[]) =>
+    // a run that lacks a source at one step is still where it was: else the mean jumps to the others
+    smooth > 0 ? carried(smoothed(column, smooth)) : column;
+  const bands = bandsOf(columns.map(settled));
   return {
     exact: bandsOf(columns).map(({ mean }) => mean),
     values: bands.map(({ mean }) => mean),

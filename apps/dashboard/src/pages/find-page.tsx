@@ -33,7 +33,7 @@ export function FindPage({ run }: { run: RunSummary }) {
   return (
     <section class="find-page">
       <div class="bar">
-        <h1>Search {run.id}</h1>
+        <h1>Search</h1>
         <span class="soft" role="status">
           {count(search.rows.length, 'trajectory').replace('trajectorys', 'trajectories')} found, {search.looked} of{' '}
           {count(search.steps, 'step')} looked at
@@ -42,6 +42,17 @@ export function FindPage({ run }: { run: RunSummary }) {
       <FilterBar filter={filter} sources={sources} placeholder="text anywhere in the trajectories" />
       {search.error !== undefined && <p class="empty">{search.error}</p>}
       {search.next === null && search.rows.length === 0 && search.steps > 0 && <p class="empty">Nothing matches.</p>}
+      {search.rows.length > 0 && (
+        <div class="found-head" aria-hidden="true">
+          <span>step</span>
+          <span>verdict</span>
+          <span>question</span>
+          <span>answer</span>
+          <span>calls</span>
+          <span>source</span>
+          <span class="number">reward</span>
+        </div>
+      )}
       <VirtualList
         items={search.rows}
         rowHeight={38}
@@ -58,7 +69,10 @@ function FoundRow({ runId, row }: { runId: string; row: TrajectoryRow }) {
   const { step, group, line, question, answer, reward, calls, source } = row;
   return (
     <a class="found-row" href={href(['run', runId, 'step', step], { group, line })}>
-      <span class="soft">step {step}</span>
+      <span class="soft">
+        <span class="hidden">step </span>
+        {step}
+      </span>
       <Verdict row={row} />
       <span class="title" dir="auto">
         <VisibleText text={question} />
@@ -67,9 +81,15 @@ function FoundRow({ runId, row }: { runId: string; row: TrajectoryRow }) {
         {answer === null ? <span class="soft">no answer</span> : <VisibleText text={answer} />}
       </span>
       <span class="soft calls">
-        {calls.map(({ tool, status }) => (status === 'ok' ? tool : `${tool}: ${status}`)).join(', ') || 'no call'}
+        <VisibleText
+          text={
+            calls.map(({ tool, status }) => (status === 'ok' ? tool : `${tool}: ${status}`)).join(', ') || 'no call'
+          }
+        />
       </span>
-      <span class="soft">{source}</span>
+      <span class="soft source">
+        <VisibleText text={source} />
+      </span>
       <span class="number">{formatNumber(reward)}</span>
     </a>
   );

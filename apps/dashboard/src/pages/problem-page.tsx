@@ -4,7 +4,6 @@ import { LineChart } from '../charts/line-chart.js';
 import { count, formatNumber } from '../format.js';
 import { go, href, route } from '../router.js';
 import { groupRows, GroupView } from '../trajectory/group-view.js';
-import type { Group } from '../trajectory/group-view.js';
 import { VirtualList } from '../virtual-list.js';
 import { VisibleText } from '../visible-text.js';
 import { useSearch } from './find-page.js';
@@ -75,14 +74,10 @@ export function ProblemPage({ run }: { run: RunSummary }) {
             </a>
           )}
         />
-        {chosen && <ChosenTime key={chosen.id} runId={run.id} time={chosen} />}
+        {chosen && <GroupView key={chosen.id} runId={run.id} group={chosen} title={`Step ${chosen.rows[0]?.step}`} />}
       </div>
     </section>
   );
-}
-
-function ChosenTime({ runId, time }: { runId: string; time: Group }) {
-  return <GroupView runId={runId} group={time} />;
 }
 
 function mean(values: readonly number[]): number {

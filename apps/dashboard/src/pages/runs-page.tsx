@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals';
+import { printable } from '@tapo/trainer/view';
 import type { RunSummary } from '@tapo/trainer/view';
 import { Sparkline } from '../charts/sparkline.js';
 import { runs } from '../data/runs.js';
@@ -6,7 +7,8 @@ import { metricAt } from '../data/series.js';
 import { duration, formatNumber } from '../format.js';
 import type { NumberFormat } from '../format.js';
 import { href } from '../router.js';
-import { RunState } from '../run-state.js';
+import { RunProgress } from '../run-state.js';
+import { VisibleText } from '../visible-text.js';
 
 interface Column {
   title: string;
@@ -81,17 +83,17 @@ export function RunsPage() {
                     type="checkbox"
                     checked={chosen.value.has(run.id)}
                     onChange={() => toggle(run.id)}
-                    aria-label={`Choose ${run.id}`}
+                    aria-label={`Choose ${printable(run.id)}`}
                   />
                 </td>
                 <th scope="row">
-                  <a href={href(['curves'], { runs: run.id })} title={run.path}>
-                    {run.id}
+                  <a href={href(['curves'], { runs: run.id })} title={printable(run.path)}>
+                    <VisibleText text={run.id} />
                   </a>
                   {run.unreadableLines > 0 && <span class="warn"> {run.unreadableLines} unreadable lines</span>}
                 </th>
                 <td>
-                  <RunState run={run} />
+                  <RunProgress run={run} />
                 </td>
                 <td>
                   <Sparkline values={run.rewards} />
@@ -130,9 +132,12 @@ function Started({ run: { started, updatedMs } }: { run: RunSummary }) {
 
 function NoRuns() {
   return (
-    <p class="empty">
-      No runs here yet. <code>npm run quickstart</code> makes one in minutes; it appears by itself.
-    </p>
+    <div class="empty">
+      <h1>No runs here yet</h1>
+      <p>
+        <code>tapo quickstart</code> makes one in minutes; it appears here by itself.
+      </p>
+    </div>
   );
 }
 

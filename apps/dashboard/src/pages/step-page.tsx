@@ -4,6 +4,8 @@ import { useEffect, useMemo } from 'preact/hooks';
 import { runPath } from '../data/requests.js';
 import { useRequest } from '../data/use-request.js';
 import { count } from '../format.js';
+import { isTyping } from '../keys-help.js';
+import { Loading } from '../loading.js';
 import { go, href, route, setQuery } from '../router.js';
 import { FilterBar } from '../trajectory/filter-bar.js';
 import { groupRows, GroupView } from '../trajectory/group-view.js';
@@ -36,10 +38,12 @@ export function StepPage({ run, step: asked }: { run: RunSummary; step: number |
     if (next !== undefined) go(stepHref(run.id, next, query));
   };
   useEffect(() => {
-    const onKey = ({ key, target, ctrlKey, metaKey, altKey }: KeyboardEvent) => {
-      if (ctrlKey || metaKey || altKey || (target as HTMLElement).closest('input, select, textarea')) return;
+    const onKey = (event: KeyboardEvent) => {
+      if (isTyping(event)) return;
+      const { key } = event;
+      if (key === 't') setQuery({ view: query.get('view') === 'tokens' ? undefined : 'tokens' });
       if (key === '[' || key === ']') toStep(key === ']' ? 1 : -1);
-      const next = matching[position + { j: 1, k: -1 }[key]!];
+      const next = matching[position + ({ j: 1, k: -1 }[key] ?? NaN)];
       if (next) setQuery({ group: next.id, line: undefined });
     };
     window.addEventListener('keydown', onKey);
@@ -48,7 +52,7 @@ export function StepPage({ run, step: asked }: { run: RunSummary; step: number |
 
   if (steps?.length === 0) return <p class="empty">No trajectories yet. They appear with the first step.</p>;
   if (error !== undefined) return <p class="empty">{error}</p>;
-  if (!all || step === undefined || !steps) return <p class="empty">Loading …</p>;
+  if (!all || step === undefined || !steps) return <Loading />;
   const sources = [...new Set(all.map(({ source }) => source))].toSorted();
   return (
     <section class="step-page">
@@ -69,11 +73,8 @@ export function StepPage({ run, step: asked }: { run: RunSummary; step: number |
         <button type="button" aria-label="Next step" disabled={step === steps.at(-1)} onClick={() => toStep(1)}>
           →
         </button>
+        <NewestStep run={run} asked={asked} newest={steps.at(-1)} query={query} />
         <StepFacts rows={all} groups={groups} />
-        <span class="grow" />
-        <span class="soft keys">
-          <kbd>j</kbd> <kbd>k</kbd> groups <kbd>[</kbd> <kbd>]</kbd> steps
-        </span>
       </div>
       <FilterBar filter={filter} sources={sources} placeholder="question, answer or id in this step" />
       <div class="split">
@@ -93,6 +94,20 @@ export function StepPage({ run, step: asked }: { run: RunSummary; step: number |
       </div>
     </section>
   );
+}
+
+/** Without a step in the address the page follows the run; a chosen step stays, whatever happens. */
+function NewestStep(props: {
+  run: RunSummary;
+  asked: number | undefined;
+  newest?: number | undefined;
+  query: URLSearchParams;
+}) {
+  const { run, asked, newest, query } = props;
+  if (asked === undefined) return run.status === 'running' ? <span class="pill">follows the run</span> : null;
+  if (newest === undefined || newest <= asked) return null;
+  const { group: _group, line: _line, ...kept } = Object.fromEntries(query) as Record<string, string>;
+  return <a href={href(['run', run.id, 'step'], kept)}>newest: {newest}</a>;
 }
 
 function stepHref(id: string, step: number, query: URLSearchParams): string {
@@ -144,7 +159,7 @@ function GroupRow({ group: { id, rows }, runId, step, query, chosen }: GroupRowP
       </span>
       <span class="soft details">
         <Outcomes rows={rows} />
-        {first.source}
+        <VisibleText text={first.source} />
         {!first.trained && ' · not trained on'}
         <span class="hidden">
           {right} of {rows.length} right

@@ -1,4 +1,4 @@
-import { flags } from '@tapo/trainer/view';
+import { flags, printable } from '@tapo/trainer/view';
 import type { FlagName, TrajectoryFilter } from '@tapo/trainer/view';
 import { setQuery } from '../router.js';
 
@@ -32,7 +32,9 @@ export function FilterBar({ filter, sources, placeholder }: FilterBarProps) {
       >
         <option value="">every source</option>
         {sources.map((source) => (
-          <option key={source}>{source}</option>
+          <option key={source} value={source}>
+            {printable(source)}
+          </option>
         ))}
       </select>
       <ul class="chips" aria-label="Filters">

@@ -1,7 +1,8 @@
 import type { TrajectoryDetail, TrajectoryRow } from '@tapo/trainer/view';
 import { runPath } from '../data/requests.js';
 import { useRequest } from '../data/use-request.js';
-import { count } from '../format.js';
+import { formatNumber } from '../format.js';
+import { Loading } from '../loading.js';
 import { href, route, setQuery } from '../router.js';
 import { VisibleText } from '../visible-text.js';
 import { scales } from './token-scale.js';
@@ -25,8 +26,11 @@ export function groupRows(rows: readonly TrajectoryRow[]): Group[] {
   return [...groups.values()];
 }
 
-/** The rollouts of a problem side by side: question, gold answers, and a card for each; or one of them alone. */
-export function GroupView({ runId, group }: { runId: string; group: Group }) {
+/**
+ * The rollouts of a problem side by side: question, gold answers, and a card for each; or one of them alone.
+ * @param title instead of the question, where that is told already
+ */
+export function GroupView({ runId, group, title }: { runId: string; group: Group; title?: string }) {
   const { query } = route.value;
   const view = query.get('view') === 'tokens' ? 'tokens' : 'read';
   const scale = (query.get('scale') ?? 'logprob') as ScaleName;
@@ -37,8 +41,9 @@ export function GroupView({ runId, group }: { runId: string; group: Group }) {
     `${runPath(runId)}/steps/${first.step}/trajectories?lines=${lines}`,
   );
   if (error !== undefined) return <p class="empty">{error}</p>;
-  if (!value) return <p class="empty">Loading …</p>;
-  const details = value.trajectories;
+  if (!value) return <Loading />;
+  const bestFirst = query.get('order') === 'best';
+  const details = bestFirst ? value.trajectories.toSorted((a, b) => b.reward - a.reward) : value.trajectories;
   const alone = details.filter(({ line }) => String(line) === lineText);
   const shown = alone.length > 0 ? alone : details;
   const [detail] = details;
@@ -46,9 +51,7 @@ export function GroupView({ runId, group }: { runId: string; group: Group }) {
   return (
     <div class="group">
       <div class="question">
-        <h2 dir="auto">
-          <VisibleText text={detail.question} />
-        </h2>
+        <h2 dir="auto">{title ?? <VisibleText text={detail.question} />}</h2>
         <p>
           <span class="soft">wanted</span>{' '}
           {detail.targets.map((target, i) => (
@@ -56,9 +59,7 @@ export function GroupView({ runId, group }: { runId: string; group: Group }) {
               <VisibleText text={target} />
             </span>
           ))}{' '}
-          <span class="soft">
-            {detail.source} · {count(details.length, 'rollout')} ·{' '}
-          </span>
+          <GroupFacts rows={details} />{' '}
           <a href={href(['run', runId, 'problem'], { id: detail.problemId })}>this problem through training</a>
         </p>
         <div class="switches">
@@ -85,6 +86,16 @@ export function GroupView({ runId, group }: { runId: string; group: Group }) {
               <ScaleKey scale={scale} />
             </>
           )}
+          {alone.length === 0 && details.length > 1 && (
+            <button
+              type="button"
+              class="quiet"
+              aria-pressed={bestFirst}
+              onClick={() => setQuery({ order: bestFirst ? undefined : 'best' })}
+            >
+              best first
+            </button>
+          )}
           <PromptFold prompt={detail.prompt} />
         </div>
       </div>
@@ -106,6 +117,22 @@ export function GroupView({ runId, group }: { runId: string; group: Group }) {
         ))}
       </div>
     </div>
+  );
+}
+
+/** What advantages come from: mean and deviation of the rewards. */
+function GroupFacts({ rows }: { rows: readonly TrajectoryDetail[] }) {
+  const [first] = rows as [TrajectoryDetail];
+  const rewards = rows.map(({ reward }) => reward);
+  const mean = rewards.reduce((sum, reward) => sum + reward, 0) / rows.length;
+  const variance = rewards.reduce((sum, reward) => sum + (reward - mean) ** 2, 0) / Math.max(1, rows.length - 1);
+  const right = rows.filter(({ accurate }) => accurate).length;
+  const called = rows.filter(({ calls }) => calls.length > 0).length;
+  return (
+    <span class="soft facts">
+      <VisibleText text={first.source} /> · {right} of {rows.length} right · {called} called · reward{' '}
+      {formatNumber(mean)} ± {formatNumber(Math.sqrt(variance))}
+    </span>
   );
 }
 

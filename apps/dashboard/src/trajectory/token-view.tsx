@@ -1,13 +1,14 @@
 import { visibleParts } from '@tapo/trainer/view';
 import type { TokenColumns } from '@tapo/trainer/view';
-import { useMemo, useState } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { formatNumber } from '../format.js';
 import { scales, shadeClass, shadeOf, tokenNumbers } from './token-scale.js';
-import type { ScaleName } from './token-scale.js';
+import type { ScaleName, TokenNumbers } from './token-scale.js';
 
 /** A trajectory token by token, coloured by one of its columns; the numbers of the token under pointer or cursor. */
 export function TokenView({ columns, scale, label }: { columns: TokenColumns; scale: ScaleName; label: string }) {
   const [at, setAt] = useState<number | undefined>(undefined);
+  const text = useRef<HTMLDivElement>(null);
   const [withPrompt, setWithPrompt] = useState(false);
   const { tokens, texts, promptLength, lossMask } = columns;
   const first = withPrompt ? 0 : promptLength;
@@ -26,11 +27,17 @@ export function TokenView({ columns, scale, label }: { columns: TokenColumns; sc
     [columns, scale, first],
   );
 
-  const move = (by: number) => setAt((old) => Math.max(first, Math.min(tokens.length - 1, (old ?? first - 1) + by)));
+  const move = (by: number) => {
+    const to = Math.max(first, Math.min(tokens.length - 1, (at ?? first - 1) + by));
+    text.current?.querySelector(`[data-i="${to}"]`)?.scrollIntoView({ block: 'nearest' });
+    setAt(to);
+  };
   return (
     <div class="tokens">
+      {tokens.length === 0 && <p class="soft">This record has no tokens.</p>}
       {texts === null && <p class="soft">The run’s tokenizer was not found, so these are token ids.</p>}
       <div
+        ref={text}
         class="token-text"
         tabIndex={0}
         role="group"
@@ -39,7 +46,11 @@ export function TokenView({ columns, scale, label }: { columns: TokenColumns; sc
           const index = (event.target as HTMLElement).dataset['i'];
           if (index !== undefined) setAt(Number(index));
         }}
+        onMouseLeave={() => setAt(undefined)}
+        onBlur={() => setAt(undefined)}
+        onWheel={() => setAt(undefined)}
         onKeyDown={(event) => {
+          if (event.key === 'Escape') setAt(undefined);
           if (event.key !== 'ArrowRight' && event.key !== 'ArrowLeft') return;
           event.preventDefault();
           move(event.key === 'ArrowRight' ? 1 : -1);
@@ -52,7 +63,13 @@ export function TokenView({ columns, scale, label }: { columns: TokenColumns; sc
         )}
         {spans}
       </div>
-      <TokenNumbersLine columns={columns} at={at} />
+      {at !== undefined && at < tokens.length && (
+        <TokenNumbersBox
+          columns={columns}
+          at={at}
+          anchor={text.current?.querySelector<HTMLElement>(`[data-i="${at}"]`)}
+        />
+      )}
     </div>
   );
 }
@@ -71,37 +88,63 @@ function tokenText(text: string) {
   );
 }
 
-function TokenNumbersLine({ columns, at }: { columns: TokenColumns; at: number | undefined }) {
-  if (at === undefined || at >= columns.tokens.length) {
-    return <p class="token-numbers soft">Point at a token, or use the arrow keys.</p>;
-  }
-  const numbers = tokenNumbers(columns, at);
+interface TokenNumbersProps {
+  columns: TokenColumns;
+  at: number;
+  /** the token on the page */
+  anchor: HTMLElement | null | undefined;
+}
+
+/** The numbers of a token, beside it. */
+function TokenNumbersBox({ columns, at, anchor }: TokenNumbersProps) {
+  const box = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (!element || !anchor) return;
+    const token = anchor.getBoundingClientRect();
+    const { offsetWidth: width, offsetHeight: height } = element;
+    const below = token.bottom + 6;
+    element.style.left = `${Math.max(8, Math.min(token.left, window.innerWidth - width - 8))}px`;
+    element.style.top = `${below + height > window.innerHeight ? Math.max(8, token.top - height - 6) : below}px`;
+  });
   const masked = columns.lossMask[at] !== 1;
-  const facts: [string, string][] = masked
-    ? [['', at < columns.promptLength ? 'prompt' : 'observation: not sampled, not trained on']]
-    : [
-        ['sampler', formatNumber(numbers.rolloutLogprob)],
-        ['trainer, before', formatNumber(numbers.oldLogprob)],
-        ['at the update', formatNumber(numbers.logprob)],
-        ['ratio', formatNumber(numbers.ratio)],
-        ['advantage', formatNumber(numbers.advantage)],
-        ['mismatch', formatNumber(numbers.mismatch)],
-        ['', numbers.clipped === null ? '' : `clipped ${numbers.clipped}`],
-      ];
   return (
-    <p class="token-numbers" aria-live="polite">
-      <b>
-        {at}: {columns.texts ? tokenText(columns.texts[at] as string) : ''}
-      </b>{' '}
-      <span class="soft">id</span> {columns.tokens[at]}
-      {facts
-        .filter(([, value]) => value !== '')
-        .map(([name, value]) => (
-          <span key={name}>
-            {' '}
-            · <span class="soft">{name}</span> {value}
-          </span>
-        ))}
-    </p>
+    <div ref={box} class="token-numbers" role="status">
+      <p>
+        <span class="soft">{at}:</span> <code>{columns.texts ? tokenText(columns.texts[at] as string) : ''}</code>{' '}
+        <span class="soft">id {columns.tokens[at]}</span>
+      </p>
+      {masked ? (
+        <p class="soft">{at < columns.promptLength ? 'prompt' : 'observation: not sampled, not trained on'}</p>
+      ) : (
+        <Facts numbers={tokenNumbers(columns, at)} />
+      )}
+    </div>
   );
+}
+
+function Facts({ numbers }: { numbers: TokenNumbers }) {
+  const { rolloutLogprob, oldLogprob, logprob, ratio, advantage, clipped, mismatch } = numbers;
+  const facts: [string, string][] = [
+    ['sampler', rolloutLogprob === null ? '–' : `${formatNumber(rolloutLogprob)} (${probability(rolloutLogprob)})`],
+    ['trainer, before', formatNumber(oldLogprob)],
+    ['at the update', formatNumber(logprob)],
+    ['ratio', formatNumber(ratio)],
+    ['advantage', formatNumber(advantage)],
+    ['mismatch', formatNumber(mismatch)],
+    ['clipped', clipped ?? 'no'],
+  ];
+  return (
+    <dl>
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt> <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function probability(logprob: number): string {
+  return formatNumber(Math.exp(logprob), 'percent');
 }

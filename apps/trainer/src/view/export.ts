@@ -83,6 +83,7 @@ function page(assets: Assets, answers: Record<string, unknown>): string {
   // a script ends at the first "</script", wherever it stands
   const script = (assets.get('dashboard.js') ?? '').replaceAll(/<(?=\/script|!--)/gi, '\\x3c');
   const style = assets.get('dashboard.css') ?? '';
+  const icon = /<link rel="icon"[^>]*>/.exec(assets.get('index.html') ?? '')?.[0] ?? '';
   const data = JSON.stringify(answers).replaceAll('<', '\\u003c');
   const policy = [
     "default-src 'none'",
@@ -97,7 +98,7 @@ function page(assets: Assets, answers: Record<string, unknown>): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,"><title>TAPO</title><style>${style}</style></head>
+<meta name="color-scheme" content="light dark">${icon}<title>TAPO</title><style>${style}</style></head>
 <body><div id="app"></div><script type="application/json" id="answers">${data}</script>
 <script type="module">${script}</script></body></html>
 `;

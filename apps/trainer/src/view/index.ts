@@ -15,5 +15,5 @@ export type {
 export { flatConfig } from './flat-config.js';
 export { filterQuery, flags, parseFilter } from './trajectory-filter.js';
 export type { FlagName, TrajectoryFilter } from './trajectory-filter.js';
-export { visibleParts } from './visible-text.js';
+export { printable, visibleParts } from './visible-text.js';
 export type { TextPart } from './visible-text.js';

@@ -16,9 +16,12 @@ export interface MetricsFile {
 
 /** Follows a file that grows line by line. A resumed run replaces it, which is noticed and starts a new generation. */
 export function followMetrics(file: string): MetricsFile {
-  let generation = 0;
+  // another server's numbers are others: a page outlives a server
+  let generation = Date.now();
   let inode: number | undefined;
   let end = 0;
+  /** the last line read, with its line feed */
+  let last: Buffer | undefined;
   let latest: MetricsLine | undefined;
   let rewards: number[] = [];
   let unreadableLines = 0;
@@ -28,6 +31,7 @@ export function followMetrics(file: string): MetricsFile {
   function restart(): void {
     generation++;
     end = 0;
+    last = undefined;
     latest = undefined;
     rewards = [];
     unreadableLines = 0;
@@ -37,6 +41,9 @@ export function followMetrics(file: string): MetricsFile {
     const found = await stat(file).catch(() => undefined);
     if (found === undefined) return false;
     if (inode !== found.ino || found.size < end) restart();
+    if (found.size <= end && found.mtimeMs === updatedMs && inode === found.ino) return false;
+    // a file system may give a new file the number of an old one: then the last line read is another one
+    if (last !== undefined && !(await readFrom(file, end - last.length, end)).equals(last)) restart();
     inode = found.ino;
     updatedMs = found.mtimeMs;
     if (found.size <= end) return false;
@@ -50,7 +57,9 @@ export function followMetrics(file: string): MetricsFile {
         rewards.push(typeof line['reward'] === 'number' ? line['reward'] : NaN);
       }
     }
-    end += buffer.lastIndexOf(10) + 1;
+    const whole = buffer.subarray(0, buffer.lastIndexOf(10) + 1);
+    if (whole.length > 0) last = Buffer.from(whole.subarray(whole.lastIndexOf(10, -2) + 1));
+    end += whole.length;
     return spans.length > 0;
   }
 

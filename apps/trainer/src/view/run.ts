@@ -39,10 +39,11 @@ export function openRun(path: string, id: string): ViewedRun {
 
   async function status(): Promise<RunStatus> {
     const { latest, updatedMs = 0 } = metrics;
-    const summary = await stat(join(path, 'summary.json')).catch(() => undefined);
-    // a resumed run has the summary of its first part until it ends
-    if (summary !== undefined && summary.mtimeMs >= updatedMs) {
-      return (await readObject('summary.json'))?.['finished'] === false ? 'stopped' : 'finished';
+    const summary = await readObject('summary.json');
+    // A resumed run has the summary of its first part until it ends: that one knows fewer steps. The times of files would
+    // not do: a copy from another machine has its own.
+    if (summary !== null && Number(summary['steps'] ?? Infinity) >= (latest?.step ?? 0)) {
+      return summary['finished'] === false ? 'stopped' : 'finished';
     }
     const seconds = latest?.['seconds'];
     const stepMs = 1000 * (typeof seconds === 'object' ? (seconds?.['total'] ?? 0) : 0);

@@ -79,6 +79,7 @@ export async function serveRuns(
       response.writeHead(200, { ...headers, 'Content-Type': 'text/event-stream' });
       return events.add(response);
     }
+    if (!isDecodable(name)) return void send(400, 'application/json', errorJson('the path is not UTF-8'));
     const value = name.startsWith('api/') ? await answer(runs, name.slice(4), searchParams) : undefined;
     if (value === undefined) return void send(404, 'application/json', '{"error":"not found"}');
     send(200, 'application/json', JSON.stringify(value));
@@ -113,6 +114,15 @@ export async function serveRuns(
 
 function isOwnName(host: string | undefined): boolean {
   return host !== undefined && /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/.test(host);
+}
+
+function isDecodable(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function errorJson(message: string): string {

@@ -4,12 +4,16 @@ import type { TokenColumns } from './protocol.js';
 /** Bytes behind a token id. */
 export type TokenBytes = (token: number) => Uint8Array;
 
-/** The columns of one trajectory, and the text of every token where the run's tokenizer is at hand. */
+/**
+ * The columns of one trajectory, and the text of every token where the run's tokenizer is at hand. A record may lack
+ * columns: then it has no tokens.
+ */
 export function tokenColumns(
-  record: TrajectoryRecord,
+  record: Partial<TrajectoryRecord>,
   { config, tokenBytes }: { config: Record<string, unknown> | null; tokenBytes: TokenBytes | undefined },
 ): TokenColumns {
-  const { tokens, lossMask, rolloutLogprobs, oldLogprobs, logprobs, advantage, promptLength } = record;
+  const { tokens = [], lossMask = [], rolloutLogprobs = [], promptLength = 0 } = record;
+  const { oldLogprobs, logprobs, advantage } = record;
   const loss = (config?.['loss'] ?? {}) as Record<string, unknown>;
   const limit = (value: unknown, otherwise: number) => (typeof value === 'number' ? value : otherwise);
   return {

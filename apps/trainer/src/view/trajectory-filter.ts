@@ -17,7 +17,7 @@ export const flags = {
   right: { label: 'right', holds: (row: FlaggedRow) => row.accurate },
   wrong: { label: 'wrong', holds: (row: FlaggedRow) => !row.accurate },
   'wrong-called': {
-    label: 'wrong, but called a tool',
+    label: 'wrong, but called',
     holds: (row: FlaggedRow) => !row.accurate && row.calls.length > 0,
   },
   'right-uncalled': {
@@ -30,7 +30,7 @@ export const flags = {
     holds: (row: FlaggedRow) => row.calls.some(({ status }) => status === 'error' || status === 'refused'),
   },
   timeout: { label: 'timeout', holds: (row: FlaggedRow) => row.calls.some(({ status }) => status === 'timeout') },
-  unfinished: { label: 'stopped without an answer', holds: (row: FlaggedRow) => row.stopReason !== 'answer' },
+  unfinished: { label: 'no answer', holds: (row: FlaggedRow) => row.stopReason !== 'answer' },
   trained: { label: 'trained on', holds: (row: FlaggedRow) => row.trained },
   untrained: { label: 'not trained on', holds: (row: FlaggedRow) => !row.trained },
 } as const;

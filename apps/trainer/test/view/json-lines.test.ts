@@ -45,20 +45,30 @@ describe('metrics.jsonl while it is written', () => {
     expect(await metrics.refresh()).toBe(true);
     expect(metrics.latest).toEqual({ step: 1, reward: 0.5 });
     const first = await metrics.page(0, -1);
-    expect(first).toEqual({ text: '{"step":1,"reward":0.5}\n', next: 24, generation: 1 });
+    expect(first).toEqual({ text: '{"step":1,"reward":0.5}\n', next: 24, generation: first.generation });
 
     await writeFile(file, 'ward":1}\n{"step":3,\n{"step":3,"reward":null}\n', { flag: 'a' });
     await metrics.refresh();
     expect(metrics.latest).toEqual({ step: 3, reward: null });
     expect(metrics.rewards).toEqual([0.5, 1, NaN]);
     expect(metrics.unreadableLines).toBe(1);
-    expect((await metrics.page(24, 1)).text).toMatch(/^\{"step":2,"reward":1\}\n/);
+    expect((await metrics.page(24, first.generation)).text).toMatch(/^\{"step":2,"reward":1\}\n/);
 
     // what a resumed run does: the file without its last steps, under a new inode
     await writeFile(`${file}.partial`, '{"step":1,"reward":0.25}\n');
     await rename(`${file}.partial`, file);
     await metrics.refresh();
     expect(metrics.rewards).toEqual([0.25]);
-    expect(await metrics.page(60, 1)).toEqual({ text: '{"step":1,"reward":0.25}\n', next: 25, generation: 2 });
+    expect(await metrics.page(60, first.generation)).toEqual({
+      text: '{"step":1,"reward":0.25}\n',
+      next: 25,
+      generation: first.generation + 1,
+    });
+
+    // written anew in its place, and longer than before: only the last line that was read tells
+    await writeFile(file, '{"step":1,"reward":0.75}\n{"step":2,"reward":0.875}\n');
+    await metrics.refresh();
+    expect(metrics.rewards).toEqual([0.75, 0.875]);
+    expect((await metrics.page(25, first.generation + 1)).generation).toBe(first.generation + 2);
   });
 });

@@ -1,5 +1,5 @@
 import type { FindPage, MetricsPage, RunSummary, StepRows, TokenColumns, TrajectoryDetail } from '@tapo/trainer/view';
-import { appendFile, mkdtemp, readFile } from 'node:fs/promises';
+import { appendFile, cp, mkdtemp, readFile, utimes } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -145,6 +145,31 @@ describe('a run that goes on', () => {
   });
 });
 
+describe('the state of a run', () => {
+  const stateOf = async (id: string) => (await get<RunSummary>(`runs/${id}`)).status;
+
+  it('a copy from another machine is as finished as the run, whatever the times of its files', async () => {
+    const copy = join(directory, 'copy');
+    await cp(join(directory, 'first'), copy, { recursive: true });
+    await utimes(join(copy, 'summary.json'), 1e9, 1e9);
+    await get('runs');
+    expect(await stateOf('copy')).toBe('finished');
+    expect((await get<TokenColumns>('runs/copy/steps/3/tokens?line=1')).texts).not.toBeNull();
+  });
+
+  it('interrupted, and resumed: the summary of its first part does not count any more', async () => {
+    const run = openRunDirectory(join(directory, 'interrupted'));
+    await run.appendLine('metrics', { step: 1, reward: 0 });
+    await run.writeJson('summary.json', { steps: 1, finished: false });
+    await get('runs');
+    expect(await stateOf('interrupted')).toBe('stopped');
+    await run.appendLine('metrics', { step: 2, reward: 0 });
+    expect(await stateOf('interrupted')).toBe('running');
+    await run.writeJson('summary.json', { steps: 2, finished: true });
+    expect(await stateOf('interrupted')).toBe('finished');
+  });
+});
+
 describe('who may ask what', () => {
   const raw = (path: string, { host = 'localhost', method = 'GET' } = {}) =>
     new Promise<{ status: number | undefined; policy: string }>((resolve, reject) => {
@@ -169,13 +194,21 @@ describe('who may ask what', () => {
     expect((await raw('/api/runs', { method: 'POST' })).status).toBe(405);
     for (const path of [
       '/../../etc/passwd',
-      '/api/runs/..%2f..',
-      '/api/runs/first/steps/..%2fconfig',
+      '/..%2f..%2fetc/passwd',
       '/package.json',
+      '/api/runs/..%2f..',
+      '/api/runs/%2e%2e/metrics',
+      '/api/runs/first%2f..%2ffirst/metrics',
+      '/api/runs/first/config.json',
     ]) {
-      expect([404, 200]).toContain((await raw(path)).status);
-      expect((await raw(path)).status === 200 && !path.includes('steps')).toBe(false);
+      expect([path, (await raw(path)).status]).toEqual([path, 404]);
     }
+    // what is no step has no trajectories
+    for (const step of ['..%2fconfig', '1%2f..%2f1', '-1', '1e9', '%00']) {
+      expect(await get<StepRows>(`runs/first/steps/${step}`)).toEqual({ rows: [] });
+    }
+    expect((await raw('/api/runs/%ff')).status).toBe(400);
+    expect((await raw('/api/runs/first/steps/1/trajectories?lines=x')).status).toBe(200);
   });
 
   it('every answer forbids inline scripts, markup from strings, and other hosts', async () => {
