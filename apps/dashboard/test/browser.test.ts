@@ -167,18 +167,20 @@ describe.skipIf(!hasBrowser)('the dashboard in a browser', { timeout: 120_000 },
     await page.getByRole('dialog', { name: 'Keys' }).waitFor();
     await keep('keys');
     await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'hidden' });
     await page.keyboard.press('/');
     await page.keyboard.type('a?');
     expect(await page.getByRole('searchbox').inputValue()).toBe('a?');
     expect(await page.getByRole('dialog').count()).toBe(0);
+    await page.getByRole('searchbox').clear();
 
     await page.getByRole('list', { name: 'Trajectories found' }).focus();
     const focused = () => page.evaluate(() => document.activeElement?.closest('li')?.dataset['index']);
     // beyond what is on the screen at first
     for (let i = 0; i < 40; i++) await page.keyboard.press('ArrowDown');
-    expect(await focused()).toBe('39');
+    await expect.poll(focused).toBe('39');
     await page.keyboard.press('ArrowUp');
-    expect(await focused()).toBe('38');
+    await expect.poll(focused).toBe('38');
     await page.keyboard.press('Enter');
     await page.getByRole('article').waitFor();
     await page.keyboard.press('t');

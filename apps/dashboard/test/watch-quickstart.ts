@@ -69,8 +69,8 @@ page.on('console', (message) => {
   const isOutage = expectsOutage && /ERR_(CONNECTION_REFUSED|INCOMPLETE_CHUNKED_ENCODING)/.test(message.text());
   if (['error', 'warning'].includes(message.type()) && !isOutage) complaints.push(message.text());
 });
-page.on('request', ({ url }) => {
-  if (!/^(http:\/\/127\.0\.0\.1:|data:)/.test(url())) strangers.push(url());
+page.on('request', (request) => {
+  if (!/^(http:\/\/127\.0\.0\.1:|data:)/.test(request.url())) strangers.push(request.url());
 });
 const shoot = (name: string, on: Page = page) => on.screenshot({ path: join(screenshots, `${name}.png`) });
 
@@ -142,7 +142,7 @@ for (const [colorScheme, width] of [
   await page.emulateMedia({ colorScheme });
   for (const [name, hash] of Object.entries(pages)) {
     await page.goto(`${address}${hash}`);
-    await page.waitForFunction('!document.body.textContent.includes("Loading") && document.querySelector("main > *")');
+    await page.waitForFunction(() => !document.body.textContent.includes('Loading'));
     await sleep(300);
     await shoot(`${name}-${colorScheme}-${width}`);
     assert.deepEqual(await axeViolations(page), [], `${name} ${colorScheme} ${width}`);

@@ -1,5 +1,6 @@
 import { flags, printable } from '@tapo/trainer/view';
 import type { FlagName, TrajectoryFilter } from '@tapo/trainer/view';
+import { useEffect, useRef } from 'preact/hooks';
 import { setQuery } from '../router.js';
 
 export interface FilterBarProps {
@@ -11,6 +12,11 @@ export interface FilterBarProps {
 
 /** Filters of trajectories; they live in the address. */
 export function FilterBar({ filter, sources, placeholder }: FilterBarProps) {
+  // not a controlled field: what is being typed outlives the rows that arrive meanwhile
+  const search = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (search.current) search.current.value = filter.text ?? '';
+  }, [filter.text]);
   const toggle = (name: FlagName) => {
     const { flags: chosen } = filter;
     const next = chosen.includes(name) ? chosen.filter((other) => other !== name) : [...chosen, name];
@@ -19,8 +25,8 @@ export function FilterBar({ filter, sources, placeholder }: FilterBarProps) {
   return (
     <div class="filters">
       <input
+        ref={search}
         type="search"
-        value={filter.text ?? ''}
         placeholder={placeholder}
         aria-label={placeholder}
         onChange={(event) => setQuery({ text: event.currentTarget.value })}
