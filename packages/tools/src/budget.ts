@@ -1,4 +1,4 @@
-import { ToolError } from './tool.js';
+import { isToolError, ToolError } from './tool.js';
 import type { Tool } from './tool.js';
 
 export interface BudgetLimits {
@@ -6,12 +6,17 @@ export interface BudgetLimits {
   maxQueries?: number;
   /** in the unit of `costPerQuery`, say dollars; default: none */
   maxCost?: number;
+  /** what was spent before, when a run goes on */
+  spent?: BudgetSpent;
+}
+
+export interface BudgetSpent {
+  queries: number;
+  cost: number;
 }
 
 /** What a run may spend on its tools, together. */
-export interface Budget {
-  readonly queries: number;
-  readonly cost: number;
+export interface Budget extends Readonly<BudgetSpent> {
   /** fires at the first call that would exceed a limit: finish the step, save, and end the run */
   readonly signal: AbortSignal;
   /** takes one query from the budget, or fires `signal` and answers false */
@@ -21,9 +26,9 @@ export interface Budget {
 }
 
 /** A budget for one run; several tools may share it. */
-export function createBudget({ maxQueries = Infinity, maxCost = Infinity }: BudgetLimits): Budget {
+export function createBudget({ maxQueries = Infinity, maxCost = Infinity, spent }: BudgetLimits = {}): Budget {
   const controller = new AbortController();
-  let [queries, cost] = [0, 0];
+  let { queries, cost } = spent ?? { queries: 0, cost: 0 };
   return {
     get queries() {
       return queries;
@@ -35,9 +40,9 @@ export function createBudget({ maxQueries = Infinity, maxCost = Infinity }: Budg
     spend(costOfOne) {
       // a sum of many small costs may exceed the limit by rounding alone
       if (queries + 1 > maxQueries || cost + costOfOne > maxCost * (1 + 1e-9)) {
-        const spent = `${queries} queries, cost ${Number(cost.toPrecision(6))}`;
+        const soFar = `${queries} queries, cost ${Number(cost.toPrecision(6))}`;
         controller.abort(
-          new Error(`the budget of the tools is used up: ${spent}; limits ${maxQueries} and ${maxCost}`),
+          new Error(`the budget of the tools is used up: ${soFar}; limits ${maxQueries} and ${maxCost}`),
         );
         return false;
       }
@@ -69,7 +74,7 @@ export function budgeted<T extends Tool>(
       try {
         return await tool.execute(input, context);
       } catch (error) {
-        if (error instanceof ToolError && error.status === 'refused') budget.refund(costPerQuery);
+        if (isToolError(error) && error.status === 'refused') budget.refund(costPerQuery);
         throw error;
       }
     },

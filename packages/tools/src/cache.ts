@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { SearchHit, SearchTool } from './search-tool.js';
 import { areSimilar, similarityKey } from './similar-queries.js';
-import { ToolError } from './tool.js';
+import { isToolError } from './tool.js';
 import type { ToolContext } from './tool.js';
 
 /**
@@ -100,7 +100,7 @@ export function cached(
       await write({ query, hits, storedAtMs: now() });
       return hits;
     } catch (error) {
-      if (error instanceof ToolError && error.status === 'refused') counts.externalQueries -= 1;
+      if (isToolError(error) && error.status === 'refused') counts.externalQueries -= 1;
       throw error;
     }
   };

@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { elide } from './elide.js';
-import { ToolError } from './tool.js';
+import { isToolError } from './tool.js';
 import type { Tool, ToolStatus } from './tool.js';
 
 /** What came of one call: a value, whatever the tool did. */
@@ -76,7 +76,7 @@ export async function callTool(
     return finish('ok', observationOf(tool, output));
   };
   const guarded = run().catch((error: unknown) => {
-    if (error instanceof ToolError && error.message.trim()) return finish(error.status, error.message);
+    if (isToolError(error) && error.message.trim()) return finish(error.status, error.message);
     return finish('error', `The ${tool.name} tool failed: ${messageOf(error)}`);
   });
 

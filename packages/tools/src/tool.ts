@@ -47,3 +47,11 @@ export class ToolError extends Error {
     super(message, options);
   }
 }
+
+/** Also of another copy of this package: a tool's own dependency, or one that a bundler has made. */
+export function isToolError(error: unknown): error is ToolError {
+  if (error instanceof ToolError) return true;
+  return error instanceof Error && error.name === 'ToolError' && statuses.has((error as ToolError).status);
+}
+
+const statuses = new Set<ToolStatus>(['error', 'timeout', 'refused']);

@@ -58,3 +58,11 @@ it('tools share a budget', async () => {
   expect((await callTool(a, 'Chad')).status).toBe('ok');
   expect((await callTool(b, 'Chad')).status).toBe('refused');
 });
+
+it('goes on with what was spent before', async () => {
+  const budget = createBudget({ maxQueries: 3, spent: { queries: 2, cost: 0.2 } });
+  const tool = budgeted(search, budget, { costPerQuery: 0.1 });
+  expect((await callTool(tool, 'Chad')).status).toBe('ok');
+  expect((await callTool(tool, 'Mali')).status).toBe('refused');
+  expect([budget.queries, budget.cost]).toEqual([3, expect.closeTo(0.3, 12)]);
+});

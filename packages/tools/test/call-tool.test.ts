@@ -241,3 +241,13 @@ it('does not keep a huge output alive', async () => {
   expect(kept.join('')).toHaveLength(5_000);
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(5_000_000);
 });
+
+it('a ToolError of another copy of this package is one as well', async () => {
+  // as a bundler, or a second version in node_modules, makes it
+  class ToolError extends Error {
+    override readonly name = 'ToolError';
+    readonly status = 'refused';
+  }
+  const failing = tool(() => Promise.reject(new ToolError('Too long.')));
+  expect(await callTool(failing, 'x')).toMatchObject({ status: 'refused', observation: 'Too long.' });
+});

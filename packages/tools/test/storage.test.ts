@@ -11,9 +11,8 @@ import { callTool } from '@tapo/tools';
 import { cached } from '@tapo/tools/cache';
 import type { CacheCounts } from '@tapo/tools/cache';
 import { createSearch } from '@tapo/tools/search';
-import { storageStore } from '@tapo/tools/storage';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openStorage, repeatedQueries } from './helpers/open-storage.js';
+import { openStore, repeatedQueries } from './helpers/open-storage.js';
 
 const process_ = [
   '--import',
@@ -58,8 +57,6 @@ describe.each(drivers)('a cache in %s', (driver) => {
 
   it('is shared by processes, one after the other and at the same time', { timeout: 60_000 }, async () => {
     const location = place();
-    // two that make a database at the same moment lock each other out
-    await (await openStorage(driver, location)).dispose();
     const [a, b] = await Promise.all([run(driver, location), run(driver, location)]);
     const later = await run(driver, location);
     for (const { wrong, storeErrors } of [a, b, later]) expect([wrong, storeErrors]).toEqual([0, 0]);
@@ -82,7 +79,7 @@ describe.each(drivers)('a cache in %s', (driver) => {
     const inner = createSearch({ documents: [] });
     const tool = cached(
       { ...inner, execute: async (query) => [{ title: query, text: 'anew' }] },
-      { store: storageStore(await openStorage(driver, location)) },
+      { store: await openStore(driver, location) },
     );
     const context = { toolCallId: 'c', rolloutId: 'r', signal: new AbortController().signal };
     for (let round = 0; round < 2; round++) {
@@ -103,7 +100,7 @@ it('half an entry is a miss', async () => {
   const location = join(directory, 'half');
   const ask = async () => {
     const documents = [{ title: 'Chad', text: 'Chad lies in Africa.' }];
-    const tool = cached(createSearch({ documents }), { store: storageStore(await openStorage('directory', location)) });
+    const tool = cached(createSearch({ documents }), { store: await openStore('directory', location) });
     expect((await callTool(tool, 'Chad')).observation).toBe('Doc 1: Chad lies in Africa.');
     return tool.counts();
   };
@@ -112,4 +109,25 @@ it('half an entry is a miss', async () => {
   for (const file of await readdir(location)) await writeFile(join(location, file), '{"query":"Chad","hits":[{"ti');
   expect(await ask()).toMatchObject({ miss: 1, storeErrors: 0 });
   expect(await ask()).toMatchObject({ exact: 1 });
+});
+
+it('a file that is no cache, or a server that is not there, is told by name', async () => {
+  const file = join(directory, 'notes.txt');
+  await writeFile(file, 'this is no database, but it is longer than a hundred bytes, '.repeat(20));
+  await expect(openStore('sqlite', file)).rejects.toThrow(/notes\.txt: .*not a database; wanted a cache of ours/);
+  // port 1 is nobody's
+  await expect(openStore('redis', '1/x')).rejects.toThrow(
+    /^Redis at 127\.0\.0\.1:1 cannot be reached \(.*ECONNREFUSED/,
+  );
+});
+
+it('entries past their time are gone when the file is opened again', async () => {
+  const file = join(directory, 'old.sqlite');
+  const first = await openStore('sqlite', file);
+  await first.set('old', 1, { ttlMs: -1 });
+  await first.set('new', [2], { ttlMs: 60_000 });
+  await first.close?.();
+  const second = await openStore('sqlite', file);
+  expect([await second.get('old'), await second.get('new')]).toEqual([undefined, [2]]);
+  await second.close?.();
 });

@@ -2,15 +2,14 @@
 // `stream` asks a repeated stream of 300 queries; `fill` asks new ones until it is killed.
 import { cached } from '@tapo/tools/cache';
 import { createSearch } from '@tapo/tools/search';
-import { storageStore } from '@tapo/tools/storage';
-import { openStorage, repeatedQueries } from './open-storage.js';
+import { openStore, repeatedQueries } from './open-storage.js';
 
 const [driver = '', location = '', first = '0', mode = 'stream'] = process.argv.slice(2);
 const inner = createSearch({ documents: [] });
 const text = 'x'.repeat(20_000);
 const tool = cached(
   { ...inner, execute: async (query) => [{ title: query, text: mode === 'fill' ? text : 'found' }] },
-  { store: storageStore(await openStorage(driver, location)) },
+  { store: await openStore(driver, location) },
 );
 const context = { toolCallId: 'c', rolloutId: 'r', signal: new AbortController().signal };
 
