@@ -19,6 +19,8 @@ export interface TrainingState {
   sampling: DynamicSamplingState<JudgedRolloutGroup>;
   /** with overlap: problems drawn already for the steps to come, by step and draw; their rollouts start again */
   ahead?: Problem[][][];
+  /** calls per problem of the first steps, which call inflation is measured against */
+  firstCalls: readonly number[];
 }
 
 const version = 1;
@@ -38,5 +40,6 @@ export async function loadCheckpoint(directory: string, learner: Learner): Promi
   }
   await learner.load(join(directory, 'learner'));
   await learner.syncSampler();
-  return state;
+  // checkpoints of before there was a watch on call inflation have none
+  return { ...state, firstCalls: state.firstCalls ?? [] };
 }

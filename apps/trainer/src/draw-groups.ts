@@ -33,6 +33,8 @@ export interface GroupDrawerOptions {
   onRollout?: (() => void) | undefined;
   warn: (message: string) => void;
   signal?: AbortSignal | undefined;
+  /** fires when the tools' budget is used up: `groupsOf` rejects */
+  budget?: AbortSignal | undefined;
 }
 
 /** Samples the groups of each step, with overlap those of the next steps too. */
@@ -66,7 +68,8 @@ export function createGroupDrawer(options: GroupDrawerOptions): GroupDrawer {
     filter: config.dynamicSampling.enabled,
   };
   const closing = new AbortController();
-  const signal = options.signal ? AbortSignal.any([options.signal, closing.signal]) : closing.signal;
+  const others = [options.signal, options.budget].filter((other) => other !== undefined);
+  const signal = others.length > 0 ? AbortSignal.any([...others, closing.signal]) : closing.signal;
   // every rollout under way listens, and Node warns of a leak from the eleventh on
   setMaxListeners(0, signal);
   /** of the present step and of those after it, in order */

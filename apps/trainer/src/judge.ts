@@ -1,21 +1,27 @@
 import { overlongPenalty, sampledLength } from '@tapo/core';
-import { createScorer } from '@tapo/eval';
+import type { Trajectory } from '@tapo/core';
+import { createScorer, watchCounters } from '@tapo/eval';
+import type { TextSegment } from '@tapo/eval';
 import type { Tokenizer } from '@tapo/rollout';
 import { taggedSegments } from '@tapo/rollout';
 import type { Tool } from '@tapo/tools';
 import { overlongLimit } from './config/derived.js';
 import type { ResolvedConfig } from './config/schema.js';
+import { countCalls } from './judged-group.js';
 import type { Judge } from './judged-group.js';
 import { protocolOf } from './prompt.js';
 
-/** The reward of a trajectory: the rule-based score (METHOD: TAPO, arXiv 2510.07038) plus the overlong penalty. */
+/**
+ * The reward of a trajectory: the rule-based score (METHOD: TAPO, arXiv 2510.07038) plus the overlong penalty. What
+ * `reward.block` and `reward.maxCalls` forbid is scored as a format error, −1.
+ */
 export function createJudge(
   config: Pick<ResolvedConfig, 'reward' | 'rollout' | 'data'>,
   { tools, tokenizer }: { tools: readonly Tool[]; tokenizer: Tokenizer },
 ): Judge {
-  const { mode, overlong } = config.reward;
+  const { mode, overlong, block, maxCalls } = config.reward;
   const protocol = protocolOf(config, tools, tokenizer);
-  const score = createScorer({
+  const scorer = createScorer({
     mode,
     tools: protocol.tagNames,
     specialTokens: tokenizer.eosTokenIds.map((token) => tokenizer.decode([token])),
@@ -24,18 +30,28 @@ export function createJudge(
 
   return (problem, trajectory) => {
     const segments = taggedSegments(trajectory, { tokenizer, protocol });
-    const result = score({
+    const result = scorer({
       output: segments.map(({ text }) => text).join(''),
       expected: problem.targets,
       metadata: { dataSource: problem.dataSource, segments },
     });
     const { acc, pred, formatError } = result.metadata;
+    const allowed = formatError === null && !isBlocked(trajectory, segments);
+    const score = allowed ? result.score : -1;
     return {
-      reward: result.score + (penalty ? overlongPenalty(sampledLength(trajectory), penalty) : 0),
-      score: result.score,
-      accurate: acc,
-      wellFormed: formatError === null,
-      answer: formatError === null ? pred : null,
+      reward: score + (penalty ? overlongPenalty(sampledLength(trajectory), penalty) : 0),
+      score,
+      accurate: allowed && acc,
+      wellFormed: allowed,
+      answer: allowed ? pred : null,
     };
   };
+
+  function isBlocked(trajectory: Trajectory, segments: TextSegment[]): boolean {
+    if (maxCalls !== null && countCalls(trajectory) > maxCalls) return true;
+    if (block.length === 0) return false;
+    const prompt = tokenizer.decode(trajectory.tokens.slice(0, trajectory.promptLength));
+    const counts = watchCounters([{ prompt, segments, turns: trajectory.turns }]);
+    return block.some((sign) => counts[sign] > 0);
+  }
 }

@@ -4,7 +4,10 @@ import { problemSource } from '@tapo/data';
 import { watchCounters } from '@tapo/eval';
 import { textSegments } from '@tapo/rollout';
 import type { Tokenizer } from '@tapo/rollout';
+import { countCalls } from './judged-group.js';
 import type { JudgedRolloutGroup, JudgedTrajectory, TrainedGroup } from './judged-group.js';
+import { usageMetrics } from './tools/tool-usage.js';
+import type { ToolUsage } from './tools/tool-usage.js';
 
 /** The rows of one optimizer step. Row i of `batch` is `members[i]`. */
 export interface MiniBatch {
@@ -29,6 +32,10 @@ export interface StepParts {
   stale: number;
   updates: readonly UpdateResult[];
   tokenizer: Pick<Tokenizer, 'decode'>;
+  /** calls per problem of the first steps */
+  firstCalls: readonly number[];
+  /** of the tools, before and after the step */
+  usage: readonly [ToolUsage, ToolUsage];
   /** `performance.now()` at the ends of the phases */
   timing: { started: number; sampled: number; prepared: number; updated: number };
   /** rollouts and learning went on at the same time */
@@ -44,7 +51,7 @@ export interface StepMetrics {
 /** Rewards, calls and lengths are means over everything sampled in the step, groups without spread included. */
 export function stepMetrics(
   step: number,
-  { drawn, chosen, stale, updates, tokenizer, timing, overlapped }: StepParts,
+  { drawn, chosen, stale, updates, tokenizer, firstCalls, usage, timing, overlapped }: StepParts,
 ): StepMetrics {
   const members = drawn.flatMap((group) => group.members);
   const sampledTokens = members.map(({ trajectory }) => sampledLength(trajectory));
@@ -58,7 +65,8 @@ export function stepMetrics(
     ...rewardMetrics(members),
     accuracyBySource: bySource(drawn, ({ judgement }) => Number(judgement.accurate)),
     ...callMetrics(drawn),
-    watch: watchMetrics(members, tokenizer),
+    ...usageMetrics(...usage),
+    watch: { ...watchMetrics(members, tokenizer), ...callInflation(callsPerProblem(drawn), firstCalls) },
     sampledTokens: mean(sampledTokens),
     sampledTokensMax: Math.max(0, ...sampledTokens),
     observedTokens: mean(observedTokens),
@@ -137,6 +145,17 @@ function watchMetrics(members: readonly JudgedTrajectory[], tokenizer: Pick<Toke
     })),
   );
   return Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, count / Math.max(1, rollouts)]));
+}
+
+/** Tool calls per rollout of a step. */
+export function callsPerProblem(groups: readonly JudgedRolloutGroup[]): number {
+  return mean(groups.flatMap(({ members }) => members.map(({ trajectory }) => countCalls(trajectory))));
+}
+
+/** Calls per problem over those of the run's first steps; nothing while there is nothing to compare with. */
+function callInflation(calls: number, firstCalls: readonly number[]): { callInflation?: number } {
+  const baseline = mean(firstCalls);
+  return baseline > 0 ? { callInflation: calls / baseline } : {};
 }
 
 /** Means over the updates, by sampled tokens; nothing when the step was skipped. */

@@ -13,9 +13,14 @@ import { countCalls } from './judged-group.js';
 import type { Judge, JudgedRolloutGroup, TrainedGroup } from './judged-group.js';
 import type { Learner } from './learner.js';
 import type { RunDirectory } from './run-directory.js';
-import { stepMetrics } from './step-metrics.js';
+import { callsPerProblem, stepMetrics } from './step-metrics.js';
 import type { MiniBatch, StepMetrics, UpdateResult } from './step-metrics.js';
+import { noUsage } from './tools/tool-usage.js';
+import type { ToolUsage } from './tools/tool-usage.js';
 import { trajectoryRecords } from './trajectory-records.js';
+
+/** whose calls are the measure of call inflation */
+const FIRST_STEPS = 10;
 
 export interface TrainOptions {
   engine: Engine;
@@ -38,13 +43,19 @@ export interface TrainOptions {
   warn?: (message: string) => void;
   /** interrupts at once, without saving */
   signal?: AbortSignal | undefined;
+  /** fires when the tools' budget is used up: the step under way is dropped, the state before it saved, and the run ends */
+  budget?: AbortSignal | undefined;
+  /** of the tools so far, for the metrics */
+  usage?: () => ToolUsage;
 }
 
 export interface TrainResult {
   /** steps done, those before a resume included */
   steps: number;
-  /** false when `stopRequested` ended the run early */
+  /** false when `stopRequested` or the budget ended the run early */
   finished: boolean;
+  /** why the budget ended it */
+  reason?: string;
 }
 
 /**
@@ -56,12 +67,20 @@ export interface TrainResult {
  */
 export async function train(config: ResolvedConfig, options: TrainOptions): Promise<TrainResult> {
   const { engine, problems, run, resume = false, stopRequested = () => false, warn = () => {} } = options;
+  const { budget, usage = () => noUsage } = options;
   const { learner } = engine;
   const { seed, concurrency } = config;
   const policy = limitSampling(engine.policy, concurrency.sampling);
 
   const stream = createProblemStream(problems, { seed, balanced: config.data.balanced });
-  let state: TrainingState = { step: 0, updates: 0, seed, stream: stream.state(), sampling: startDynamicSampling() };
+  let state: TrainingState = {
+    step: 0,
+    updates: 0,
+    seed,
+    stream: stream.state(),
+    sampling: startDynamicSampling(),
+    firstCalls: [],
+  };
   const checkpoint = resume ? await run.latestCheckpoint() : undefined;
   if (checkpoint) {
     state = await loadCheckpoint(checkpoint.directory, learner);
@@ -76,9 +95,16 @@ export async function train(config: ResolvedConfig, options: TrainOptions): Prom
     while (!finished) {
       const step = state.step + 1;
       const started = performance.now();
+      const usedBefore = usage();
 
       // problems → rollout groups → rewards, until enough groups have something to teach
-      const { drawn, chosen, stale } = await drawer.groupsOf(step, state.sampling);
+      const groups = await drawer.groupsOf(step, state.sampling).catch(unlessBudgetIsUsedUp);
+      if (groups === undefined) {
+        // rollouts whose tools were refused teach nothing: the resumed run samples this step again
+        await save();
+        break;
+      }
+      const { drawn, chosen, stale } = groups;
       const sampled = performance.now();
 
       // rewards → advantages within each group → mini-batches, with log-probabilities from before the update
@@ -95,7 +121,15 @@ export async function train(config: ResolvedConfig, options: TrainOptions): Prom
 
       // what happened, and a checkpoint from which exactly this can go on
       const ahead = drawer.ahead();
-      state = { step, updates: state.updates + updates.length, seed, stream: stream.state(), sampling: chosen.next };
+      const firstCalls = step <= FIRST_STEPS ? [...state.firstCalls, callsPerProblem(drawn)] : state.firstCalls;
+      state = {
+        step,
+        updates: state.updates + updates.length,
+        seed,
+        stream: stream.state(),
+        sampling: chosen.next,
+        firstCalls,
+      };
       if (ahead.length > 0) state.ahead = ahead;
       const overlapped = config.overlap.steps > 0;
       const metrics = stepMetrics(step, {
@@ -104,6 +138,8 @@ export async function train(config: ResolvedConfig, options: TrainOptions): Prom
         stale,
         updates,
         tokenizer: policy.tokenizer,
+        firstCalls,
+        usage: [usedBefore, usage()],
         timing,
         overlapped,
       });
@@ -111,18 +147,25 @@ export async function train(config: ResolvedConfig, options: TrainOptions): Prom
       await run.appendLine('metrics', metrics);
       finished = step >= config.steps;
       const stopping = stopRequested();
-      if (finished || stopping || step % config.checkpoint.everySteps === 0) {
-        await run.writeCheckpoint(step, config.checkpoint.keep, async (directory) => {
-          await saveCheckpoint(directory, learner, state);
-          await options.onCheckpoint?.(directory);
-        });
-      }
+      if (finished || stopping || step % config.checkpoint.everySteps === 0) await save();
       await options.onStep?.(metrics);
       if (stopping) break;
     }
-    return { steps: state.step, finished };
+    const reason = !finished && budget?.aborted ? { reason: (budget.reason as Error).message } : {};
+    return { steps: state.step, finished, ...reason };
   } finally {
     await drawer.close();
+  }
+
+  async function save(): Promise<void> {
+    await run.writeCheckpoint(state.step, config.checkpoint.keep, async (directory) => {
+      await saveCheckpoint(directory, learner, state);
+      await options.onCheckpoint?.(directory);
+    });
+  }
+
+  function unlessBudgetIsUsedUp(error: unknown): undefined {
+    if (!budget?.aborted) throw error;
   }
 
   function withAdvantages({ problem, members, policyStep }: JudgedRolloutGroup): TrainedGroup {

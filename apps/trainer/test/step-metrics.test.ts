@@ -2,6 +2,7 @@ import type { ToolStatus } from '@tapo/core';
 import { expect, it } from 'vitest';
 import type { JudgedRolloutGroup } from '../src/judged-group.js';
 import { stepMetrics } from '../src/step-metrics.js';
+import { noUsage } from '../src/tools/tool-usage.js';
 
 type Call = [tool: string, status: ToolStatus, durationMs: number];
 
@@ -64,6 +65,8 @@ it('calls, their time and their failures, by tool', () => {
     stale: 0,
     overlapped: false,
     tokenizer: { decode: () => '' },
+    firstCalls: [],
+    usage: [noUsage, noUsage],
     timing: { started: 0, sampled: 1000, prepared: 1000, updated: 2000 },
   });
   expect(metrics).toMatchObject({

@@ -1,5 +1,9 @@
 import type { Problem } from '@tapo/data';
 import type { Tool } from '@tapo/tools';
+import { budgeted, createBudget } from '@tapo/tools/budget';
+import { cached } from '@tapo/tools/cache';
+import { createSearch } from '@tapo/tools/search';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +12,7 @@ import { resolveConfig } from '../src/config/schema.js';
 import type { Config } from '../src/config/schema.js';
 import type { Judge } from '../src/judged-group.js';
 import { openRunDirectory, readJsonLines } from '../src/run-directory.js';
+import type { ToolUsage } from '../src/tools/tool-usage.js';
 import { train } from '../src/train.js';
 import type { TrainOptions } from '../src/train.js';
 import { bigramEngine } from './bigram-engine.js';
@@ -54,7 +59,8 @@ async function run(config: Partial<Config> = {}, options: Partial<TrainOptions> 
     warn: (text) => warnings.push(text),
     ...options,
   });
-  const metrics = await readJsonLines(join(path, 'metrics.jsonl'));
+  const file = join(path, 'metrics.jsonl');
+  const metrics = existsSync(file) ? await readJsonLines(file) : [];
   return { path, engine, result, warnings, metrics };
 }
 
@@ -239,3 +245,59 @@ describe('steps that cannot be like the others', () => {
 function kill(message: string): never {
   throw new Error(`killed: ${message}`);
 }
+
+describe('a budget that runs out', () => {
+  it('drops the step, saves, and goes on to the bit as if there had been none', async () => {
+    // what three steps spend is not enough for the fourth
+    const unlimited = createBudget();
+    const spent: number[] = [];
+    const onStep = () => void spent.push(unlimited.queries);
+    const whole = await run({}, { tools: [budgeted(search as Tool, unlimited)], onStep });
+    const maxQueries = spent[2]!;
+    expect(spent[3]).toBeGreaterThan(maxQueries);
+
+    const path = await mkdtemp(join(tmpdir(), 'tapo-train-'));
+    const budget = createBudget({ maxQueries });
+    const stopped = await run({}, { tools: [budgeted(search as Tool, budget)], budget: budget.signal }, path);
+    expect(stopped.result).toMatchObject({ steps: 3, finished: false, reason: expect.stringContaining('used up') });
+    expect(budget.queries).toBe(maxQueries);
+    expect(stopped.metrics).toHaveLength(3);
+    const resumed = await run({}, { resume: true }, path);
+    expect(resumed.engine.weights).toEqual(whole.engine.weights);
+    expect(timeless(resumed.metrics)).toEqual(timeless(whole.metrics));
+  });
+
+  it('in the first step: there is a checkpoint of step 0', async () => {
+    const budget = createBudget({ maxQueries: 0 });
+    const { path, result } = await run({}, { tools: [budgeted(search as Tool, budget)], budget: budget.signal });
+    expect(result).toMatchObject({ steps: 0, finished: false });
+    expect(await readdir(join(path, 'checkpoints'))).toEqual(['step-0']);
+  });
+});
+
+it('hit rates of the cache and the inflation of calls are in the metrics', async () => {
+  const inner = createSearch({ documents: [{ title: 'q', text: 'q' }], minQueryLength: 1 });
+  const tool = cached(inner);
+  const usage = () => ({ ...tool.counts(), cost: 0 });
+  const perStep = [usage()];
+  const { metrics } = await run(
+    { steps: 2 },
+    { tools: [tool as Tool], usage, onStep: () => void perStep.push(usage()) },
+  );
+  for (const [step, row] of metrics.entries()) {
+    const count = (key: keyof ToolUsage) => perStep[step + 1]![key] - perStep[step]![key];
+    const queries = count('exact') + count('fuzzy') + count('coalesced') + count('miss');
+    expect(queries).toBeGreaterThan(0);
+    expect(row['cacheHits']).toEqual({
+      exact: count('exact') / queries,
+      fuzzy: count('fuzzy') / queries,
+      coalesced: count('coalesced') / queries,
+    });
+    expect(row['cacheHitRate']).toBe(1 - count('miss') / queries);
+    expect(row['externalQueries']).toBe(count('miss'));
+  }
+  // the first step is its own measure; the second is measured against the mean of both
+  const perProblem = metrics.map((row) => row['callsPerProblem'] as number);
+  const inflation = metrics.map((row) => (row['watch'] as Record<string, number>)['callInflation']);
+  expect(inflation).toEqual([1, expect.closeTo((2 * perProblem[1]!) / (perProblem[0]! + perProblem[1]!), 12)]);
+});

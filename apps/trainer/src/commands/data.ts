@@ -5,12 +5,13 @@ import type { WorldSplit } from '@tapo/data/world';
 import { colors } from '../cli/colors.js';
 import type { Command, CommandInput } from '../cli/command.js';
 import { integerOption, textOption, UsageError } from '../cli/command.js';
+import { importFor, readPassages } from '../tools/named-tools.js';
 import { printable } from '../view/visible-text.js';
 
 export const dataCommand: Omit<Command, 'summary'> = {
   positionals: {
-    ACTION: 'build, show or convert',
-    'ARGUMENTS...': 'build NAME OUT; show FILE; convert IN OUT',
+    ACTION: 'build, show, convert or index',
+    'ARGUMENTS...': 'build NAME OUT; show FILE; convert IN OUT; index PASSAGES OUT',
   },
   options: {
     format: {
@@ -27,11 +28,14 @@ export const dataCommand: Omit<Command, 'summary'> = {
     },
     seed: { type: 'string', value: 'N', description: 'build: seed (default 1)' },
   },
-  details: 'Files are .jsonl or .parquet, by their name. build knows: world, calculator.',
+  details:
+    'Files are .jsonl or .parquet, by their name. build knows: world, calculator. index makes a file for the search tool\n' +
+    'of a .jsonl file of {title, text}, of any size: {"name": "search", "index": OUT}.',
   examples: [
     'tapo data build world rl.parquet --split rl --count 500',
     'tapo data show rl.parquet',
     'tapo data convert nq.jsonl train.parquet --format nq',
+    'tapo data index wikipedia.jsonl wikipedia.sqlite',
   ],
   async run(input) {
     const [action = '', ...rest] = input.positionals;
@@ -66,6 +70,15 @@ const actions: Record<string, (paths: string[], input: CommandInput) => Promise<
     if (from === undefined || to === undefined) throw new UsageError('wanted: tapo data convert IN OUT');
     const written = await writeProblems(to, readProblems(from, { format: formatOf(input) }));
     console.log(`${to}: ${written} problems`);
+  },
+  async index([from, to]) {
+    if (from === undefined || to === undefined) throw new UsageError('wanted: tapo data index PASSAGES OUT');
+    const { buildSqliteIndex } = await importFor(
+      'tapo data index',
+      '@libsql/client',
+      () => import('@tapo/tools/search-sqlite'),
+    );
+    console.log(`${to}: ${await buildSqliteIndex(to, readPassages(from))} passages`);
   },
 };
 

@@ -3,7 +3,7 @@ import { callTool, closeTools } from '@tapo/tools';
 import { availableParallelism, totalmem } from 'node:os';
 import { colors } from '../cli/colors.js';
 import type { Command } from '../cli/command.js';
-import { openTools } from '../toolbox.js';
+import { openTools } from '../tools/toolbox.js';
 
 export const doctorCommand: Omit<Command, 'summary'> = {
   details:

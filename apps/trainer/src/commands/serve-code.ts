@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Tool } from '@tapo/tools';
 import type { Command } from '../cli/command.js';
 import { integerOption, textOption, UsageError } from '../cli/command.js';
-import { openTools } from '../toolbox.js';
+import { openTools } from '../tools/toolbox.js';
 
 export const serveCodeCommand: Omit<Command, 'summary'> = {
   options: {

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import type { Command } from '../cli/command.js';
 import { integerOption, textOption, UsageError } from '../cli/command.js';
-import { openTools, toolNames } from '../toolbox.js';
+import { toolNames } from '../tools/named-tools.js';
+import { openTools } from '../tools/toolbox.js';
 
 export const serveMcpCommand: Omit<Command, 'summary'> = {
   options: {

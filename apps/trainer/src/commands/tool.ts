@@ -1,7 +1,8 @@
 import { callTool } from '@tapo/tools';
 import type { Command } from '../cli/command.js';
 import { integerOption, textOption, UsageError } from '../cli/command.js';
-import { openTools, toolNames } from '../toolbox.js';
+import { toolNames } from '../tools/named-tools.js';
+import { openTools } from '../tools/toolbox.js';
 import { printable } from '../view/visible-text.js';
 
 export const toolCommand: Omit<Command, 'summary'> = {

@@ -1,3 +1,4 @@
+import type { BudgetSpent } from '@tapo/tools/budget';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command, CommandInput } from '../cli/command.js';
@@ -11,7 +12,7 @@ import { evaluationProblems, trainingProblems } from '../problems.js';
 import { copyTokenizerFiles, modelOfCheckpoint } from '../model-files.js';
 import { createProgress } from '../progress.js';
 import { writeReport } from '../report-files.js';
-import { openRunDirectory, requireEmptyRun } from '../run-directory.js';
+import { openRunDirectory, readJson, requireEmptyRun } from '../run-directory.js';
 import type { RunDirectory } from '../run-directory.js';
 import { withRecovery } from '../recovery.js';
 import { withSession } from '../session.js';
@@ -59,46 +60,64 @@ export const trainCommand: Omit<Command, 'summary'> = {
       const followed = { path, name: config.name, config: serializableConfig(config) };
       let trackers: Awaited<ReturnType<typeof openTrackers>> | undefined;
       let reached: number | undefined;
-      const attempt = (resuming: boolean) =>
-        withSession(config, async ({ engine, tools, judge, reference }) => {
-          if (engine.evaluationOnly !== undefined) {
-            throw new UsageError(`this engine cannot train: ${engine.evaluationOnly}`, 'docs/remote.md shows what can');
-          }
-          progress.note(`${engine.description}, ${problems.length} problems`);
-          await recordRun(run, config, { file, argv: input.argv, resume: resuming });
-          trackers ??= await openTrackers(trackerNames(input), followed, { warn });
-          reached ??= 0;
-          return train(config, {
-            engine,
-            tools,
-            problems,
-            judge,
-            reference,
-            run,
-            resume: resuming,
-            stopRequested: () => interrupt.requested,
-            onCheckpoint: (directory) => copyTokenizerFiles(config.model, modelOfCheckpoint(directory)),
-            onRollout: () => progress.rollout(),
-            async onStep(metrics) {
-              reached = Math.max(reached ?? 0, metrics.step);
-              progress.step(metrics);
-              trackers?.log(metrics.step, metrics);
-              if (everySteps === 0 || metrics.step % everySteps !== 0) return;
-              const { summary } = await evaluate(heldOut, {
-                config,
-                policy: engine.policy,
-                tools,
-                judge,
-                onProblem: (done) => progress.status(`evaluation: ${done} of ${heldOut.length} problems`),
-              });
-              progress.status(undefined);
-              await run.appendLine('evaluations', { step: metrics.step, ...summary });
-              progress.note(`held-out accuracy ${(100 * summary.accuracy.value).toFixed(0)}% (greedy)`);
-            },
-            warn,
-          });
-        });
-      const { steps, finished } = await withRecovery(attempt, resume !== undefined, {
+      const attempt = async (resuming: boolean) => {
+        const spent = await readSpent(path);
+        return withSession(
+          config,
+          async ({ engine, tools, toolbox, judge, reference }) => {
+            if (engine.evaluationOnly !== undefined) {
+              throw new UsageError(
+                `this engine cannot train: ${engine.evaluationOnly}`,
+                'docs/remote.md shows what can',
+              );
+            }
+            progress.note(`${engine.description}, ${problems.length} problems`);
+            await recordRun(run, config, { file, argv: input.argv, resume: resuming });
+            trackers ??= await openTrackers(trackerNames(input), followed, { warn });
+            reached ??= 0;
+            const { budget, usage } = toolbox;
+            const recordSpent = async () => {
+              if (budget.queries > 0) await run.writeJson(spentFile, { queries: budget.queries, cost: budget.cost });
+            };
+            return train(config, {
+              engine,
+              tools,
+              budget: budget.signal,
+              usage,
+              problems,
+              judge,
+              reference,
+              run,
+              resume: resuming,
+              stopRequested: () => interrupt.requested,
+              onCheckpoint: (directory) => copyTokenizerFiles(config.model, modelOfCheckpoint(directory)),
+              onRollout: () => progress.rollout(),
+              async onStep(metrics) {
+                reached = Math.max(reached ?? 0, metrics.step);
+                progress.step(metrics);
+                trackers?.log(metrics.step, metrics);
+                await recordSpent();
+                if (everySteps === 0 || metrics.step % everySteps !== 0) return;
+                const { summary } = await evaluate(heldOut, {
+                  config,
+                  policy: engine.policy,
+                  tools,
+                  judge,
+                  onProblem: (done) => progress.status(`evaluation: ${done} of ${heldOut.length} problems`),
+                });
+                progress.status(undefined);
+                // answers without tools would look like a policy that got worse
+                if (budget.signal.aborted) return;
+                await run.appendLine('evaluations', { step: metrics.step, ...summary });
+                progress.note(`held-out accuracy ${(100 * summary.accuracy.value).toFixed(0)}% (greedy)`);
+              },
+              warn,
+            }).finally(recordSpent);
+          },
+          { spent },
+        );
+      };
+      const { steps, finished, reason } = await withRecovery(attempt, resume !== undefined, {
         recoveries: config.engine.name === 'tinker' ? config.tinker.recoveries : 0,
         reached: () => reached,
         resumeCommand: `tapo train --resume ${path}`,
@@ -114,13 +133,31 @@ export const trainCommand: Omit<Command, 'summary'> = {
         config: serializableConfig(config),
       });
       say(finished ? `done: ${steps} steps. Report: ${report}` : `stopped after step ${steps}, saved.`);
-      say(finished ? `look at it: tapo view ${path}` : `go on with: tapo train --resume ${path}`);
+      if (reason !== undefined) say(reason);
+      const more = reason === undefined ? '' : raisedLimits(config.budget);
+      say(finished ? `look at it: tapo view ${path}` : `go on with: tapo train --resume ${path}${more}`);
     } finally {
       progress.close();
       interrupt.dispose();
     }
   },
 };
+
+/** What the tools have spent since the run began: a fact of the world, so a step that is sampled again counts again. */
+const spentFile = 'spent.json';
+
+async function readSpent(path: string): Promise<BudgetSpent | undefined> {
+  const file = join(path, spentFile);
+  return existsSync(file) ? ((await readJson(file)) as BudgetSpent) : undefined;
+}
+
+/** Options that double the limits of a budget. */
+function raisedLimits({ maxQueries, maxCost }: LoadedConfig['config']['budget']): string {
+  return [
+    maxQueries === undefined ? '' : ` --budget.maxQueries ${2 * maxQueries || 1000}`,
+    maxCost === undefined ? '' : ` --budget.maxCost ${2 * maxCost || 1}`,
+  ].join('');
+}
 
 /** A resumed run has its own config: the resolved one, or, with tools that are objects, its file read again. */
 async function configOfRun(input: CommandInput, resume: string | undefined): Promise<LoadedConfig> {

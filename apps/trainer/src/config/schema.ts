@@ -4,9 +4,39 @@ import { overlongLimit } from './derived.js';
 import { validateConfig } from './validate.js';
 import type { ConfigSchema } from './validate.js';
 
-/** A tool by name, by name with options, from a module, or as an object (in a TypeScript config). */
+/** What every tool entry but a tool object may say. */
+interface ToolEntryOptions {
+  /** the tool's name and tag, where the entry makes one tool */
+  as?: string;
+  /** counts its calls, at this price, against `budget`; search services are counted in any case */
+  costPerQuery?: number;
+}
+
+/**
+ * A tool by name, by name with options, from a module, from an MCP server, or as an object (in a TypeScript config).
+ * `${NAME}` in any text is that environment variable.
+ */
 export type ToolEntry =
-  string | Tool | { name: string; [option: string]: unknown } | { module: string; export?: string };
+  | string
+  | Tool
+  | (ToolEntryOptions & { name: string; [option: string]: unknown })
+  | (ToolEntryOptions & {
+      /** a file or an installed package */
+      module: string;
+      /** default: `tool` or `tools` */
+      export?: string;
+      /** whose tools they are; default: ours */
+      from?: 'ai-sdk' | 'openai-agents' | 'langchain' | 'mastra';
+      /** given to the export where it is a function */
+      options?: unknown;
+      include?: string[];
+    })
+  | (ToolEntryOptions & {
+      /** URL of a server that speaks streamable HTTP, or a process to start */
+      mcp: string | { command: string; args?: string[]; env?: Record<string, string>; cwd?: string };
+      include?: string[];
+      headers?: Record<string, string>;
+    });
 
 const engine = type({
   '+': 'reject',
@@ -93,6 +123,27 @@ const rollout = type({
   protocol: "'tags' | 'json' = 'tags'",
 });
 
+const cache = type({
+  '+': 'reject',
+  /** of the search services' answers: this process, a file of this machine, a server, or none */
+  store: "'memory' | 'sqlite' | 'redis' | 'none' = 'memory'",
+  file: "string > 0 = 'tapo-cache.sqlite'",
+  /** default: REDIS_URL of the environment */
+  'url?': 'string > 0',
+  /** 7 days */
+  ttlMs: 'number > 0 = 604800000',
+  /** of the fuzzy hits; null = exact hits only */
+  minSimilarity: type('0 <= number <= 1 | null').default(0.9),
+});
+
+const budget = type({
+  '+': 'reject',
+  /** calls of search services and of tools with `costPerQuery`; hits of the cache are free */
+  'maxQueries?': 'number.integer >= 0',
+  /** in the unit of `costPerQuery` */
+  'maxCost?': 'number >= 0',
+});
+
 const overlong = type({
   '+': 'reject',
   /** default: rollout.maxTokens − data.maxPromptTokens */
@@ -105,6 +156,12 @@ const reward = type({
   '+': 'reject',
   mode: "'strict' | 'reference' = 'strict'",
   overlong: overlong.or('null').default(() => ({ buffer: 1024, factor: 1 })),
+  /** signs of reward hacking, see `watchCounters` of @tapo/eval, that make a rollout a format error */
+  block: type("('forgedResponses' | 'severalAnswers' | 'stuffedAnswers' | 'repeatedCalls' | 'unusedCalls')[]").default(
+    () => [],
+  ),
+  /** a rollout with more tool calls is a format error; null = off */
+  maxCalls: type('number.integer >= 0 | null').default(null),
 });
 
 const dynamicSampling = type({
@@ -192,6 +249,8 @@ export const configSchema = type({
   /** an adapter directory in PEFT's layout to go on from */
   'adapter?': 'string > 0',
   tools: type('unknown[]').default(() => ['search', 'python']),
+  cache: cache.default(() => ({})),
+  budget: budget.default(() => ({})),
   engine: engine.default(() => ({})),
   tinker: tinker.default(() => ({})),
   /** sample on vLLM or SGLang servers, not with the engine itself */

@@ -1,145 +1,155 @@
-import { worldArticles } from '@tapo/data/world';
 import { closeTools } from '@tapo/tools';
 import type { Tool } from '@tapo/tools';
-import { closest } from 'fastest-levenshtein';
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { resolve } from 'node:path';
-import { UsageError } from './cli/command.js';
-import type { ToolEntry } from './config/schema.js';
-import { importModule } from './import-module.js';
-import { readJsonLines } from './run-directory.js';
+import { budgeted, createBudget } from '@tapo/tools/budget';
+import type { Budget, BudgetSpent } from '@tapo/tools/budget';
+import { cached } from '@tapo/tools/cache';
+import type { CachedSearchTool, CacheStore } from '@tapo/tools/cache';
+import { UsageError } from '../cli/command.js';
+import type { ResolvedConfig, ToolEntry } from '../config/schema.js';
+import { openCacheStore } from './cache-store.js';
+import { expandEnvironment } from './environment.js';
+import { fromMcpServer, fromModule, isTool, resolveModule } from './foreign-tools.js';
+import { cacheScope, localTools, searchServices, toolNames } from './named-tools.js';
+import type { ToolOptions } from './named-tools.js';
+import { noUsage } from './tool-usage.js';
+import type { ToolUsage } from './tool-usage.js';
 
-type Options = Record<string, unknown>;
-
-/** Adapters by the name used in configs. Each library is loaded when its tool is asked for. */
-const adapters: Record<string, (options: Options) => Promise<Tool>> = {
-  async search({ documents = 'world', index, ...options }) {
-    const { createSearch, loadIndex } = await import('@tapo/tools/search');
-    if (typeof index === 'string') return createSearch({ index: await loadIndex(index), ...options }) as Tool;
-    return createSearch({ documents: await readDocuments(String(documents)), ...options }) as Tool;
-  },
-  async python(options) {
-    const { createPython } = await import('@tapo/tools/python');
-    return createPython(options) as Tool;
-  },
-  async javascript(options) {
-    const { createJavascript } = await import('@tapo/tools/javascript');
-    return createJavascript(options) as Tool;
-  },
-  async serper(options) {
-    const { createSerper } = await import('@tapo/tools/serper');
-    const { cached } = await import('@tapo/tools/cache');
-    const apiKey = String(options['apiKey'] ?? process.env['SERPER_API_KEY'] ?? '');
-    if (apiKey === '') throw new UsageError('the tool serper needs an API key', 'set SERPER_API_KEY');
-    return cached(createSerper({ ...options, apiKey })) as Tool;
-  },
-  async retriever(options) {
-    const { createRetriever } = await import('@tapo/tools/retriever');
-    const { cached } = await import('@tapo/tools/cache');
-    const { url } = options;
-    if (typeof url !== 'string') {
-      throw new UsageError(
-        'the tool retriever needs a url',
-        '{"name": "retriever", "url": "http://127.0.0.1:8000/retrieve"}',
-      );
-    }
-    return cached(createRetriever({ ...options, url })) as Tool;
-  },
-  async 'code-server'(options) {
-    const { createCodeServer } = await import('@tapo/tools/code-server');
-    const { url } = options;
-    if (typeof url !== 'string') {
-      throw new UsageError(
-        'the tool code-server needs a url',
-        '{"name": "code-server", "url": "http://127.0.0.1:8000"}',
-      );
-    }
-    return createCodeServer({ ...options, url }) as Tool;
-  },
-};
-
-/** Names of the built-in tools. */
-export const toolNames: readonly string[] = Object.keys(adapters);
-
-/** Tools that belong together; `close` ends their threads, processes and connections. */
+/** Tools that belong together. */
 export interface Toolbox {
   tools: Tool[];
+  /** what the tools may spend; its signal fires when they have */
+  budget: Budget;
+  /** since the tools were opened */
+  usage(): ToolUsage;
+  /** ends threads, processes, connections and the cache's store */
   close(): Promise<void>;
 }
 
-/** Makes the tools of a config. @throws UsageError for a name or a module that is no tool */
-export async function openTools(entries: readonly ToolEntry[]): Promise<Toolbox> {
+export interface OpenToolsOptions {
+  /** default: in memory */
+  cache?: ResolvedConfig['cache'] | undefined;
+  /** default: no limits */
+  budget?: ResolvedConfig['budget'] | undefined;
+  /** by the run so far, when it goes on */
+  spent?: BudgetSpent | undefined;
+}
+
+/** Makes the tools of a config. @throws UsageError that names the entry and the remedy */
+export async function openTools(
+  entries: readonly ToolEntry[],
+  { cache, budget: limits = {}, spent }: OpenToolsOptions = {},
+): Promise<Toolbox> {
+  const budget = createBudget({ ...limits, ...(spent && { spent }) });
   const tools: Tool[] = [];
+  const caches: CachedSearchTool[] = [];
+  let store: Promise<CacheStore | undefined> | undefined;
+  let closing: Promise<void> | undefined;
+  const close = () =>
+    (closing ??= closeTools(tools).finally(async () => (await store?.catch(() => undefined))?.close?.()));
+
+  /** A search service behind the cache; what the cache answers costs nothing. */
+  async function openService(name: string, { costPerQuery, ...options }: ToolOptions): Promise<Tool> {
+    const service = budgeted((await searchServices[name]!(options)) as Tool, budget, costOf(name, costPerQuery));
+    store ??= openCacheStore(cache);
+    const opened = await store;
+    if (opened === undefined) return service;
+    const withCache = cached(service as CachedSearchTool, {
+      // the store is everybody's: closed once, at the end
+      store: { get: (key) => opened.get(key), set: (...entry) => opened.set(...entry) },
+      scope: cacheScope(name, options),
+      ttlMs: cache?.ttlMs,
+      minSimilarity: cache?.minSimilarity === null ? Infinity : cache?.minSimilarity,
+    });
+    caches.push(withCache);
+    return withCache as Tool;
+  }
+
+  /** Other tools count against the budget when a price says so. */
+  const priced = (name: string, tool: Tool, costPerQuery: unknown) =>
+    costPerQuery === undefined ? tool : budgeted(tool, budget, costOf(name, costPerQuery));
+
+  async function openNamed(name: string, { as, ...options }: ToolOptions): Promise<Tool[]> {
+    if (Object.hasOwn(searchServices, name)) return [renamed(await openService(name, options), as)];
+    const { costPerQuery, ...own } = options;
+    if (Object.hasOwn(localTools, name)) {
+      return [renamed(priced(name, await localTools[name]!(own), costPerQuery), as)];
+    }
+    const module = await resolveModule(name, toolNames);
+    return openForeign(name, await fromModule(module, { options: own }), { as, costPerQuery });
+  }
+
+  function openForeign(place: string, made: Tool[], { as, costPerQuery }: ToolOptions): Tool[] {
+    if (as !== undefined && made.length !== 1) {
+      throw new UsageError(`tools: ${place} has ${made.length} tools, so "as" cannot name them`, 'take "include"');
+    }
+    return made.map((tool) => renamed(priced(place, tool, costPerQuery), as));
+  }
+
+  async function openEntry(entry: ToolEntry): Promise<Tool[]> {
+    if (typeof entry === 'string') return openNamed(entry, {});
+    if (typeof entry !== 'object' || entry === null) {
+      throw new UsageError(
+        `tools: ${JSON.stringify(entry)} is no tool`,
+        'a name, {"name": …}, {"module": …} or {"mcp": …}',
+      );
+    }
+    if (isTool(entry)) return [entry];
+    const expanded = expandEnvironment(entry) as ToolOptions;
+    if ('mcp' in expanded) return openForeign('the MCP server', await fromMcpServer(expanded), expanded);
+    if ('module' in expanded) {
+      const module = await resolveModule(String(expanded['module']));
+      return openForeign(String(expanded['module']), await fromModule(module, expanded), expanded);
+    }
+    const { name, ...options } = expanded;
+    return openNamed(String(name), options);
+  }
+
   try {
-    for (const entry of entries) tools.push(await openTool(entry));
+    for (const entry of entries) tools.push(...(await openEntry(entry)));
+    refuseSameNames(tools);
   } catch (error) {
-    await closeTools(tools);
+    await close();
     throw error;
   }
-  return { tools, close: () => closeTools(tools) };
+  return {
+    tools,
+    budget,
+    usage: () => caches.map((tool) => tool.counts()).reduce(addCounts, { ...noUsage, cost: budget.cost }),
+    close,
+  };
 }
 
-async function openTool(entry: ToolEntry): Promise<Tool> {
-  if (typeof entry === 'string') return openNamed(entry, {});
-  if (typeof entry !== 'object' || entry === null) {
-    throw new UsageError(`tools: ${JSON.stringify(entry)} is no tool`, 'write a name, {"name": …} or {"module": …}');
-  }
-  if (isTool(entry)) return entry;
-  if ('module' in entry) return importTool(String(entry.module), String(entry['export'] ?? 'tool'));
-  const { name, ...options } = entry as { name: string };
-  return openNamed(name, options);
+function addCounts(usage: ToolUsage, counts: ReturnType<CachedSearchTool['counts']>): ToolUsage {
+  const sum = (key: keyof typeof counts) => usage[key] + counts[key];
+  return {
+    ...usage,
+    exact: sum('exact'),
+    fuzzy: sum('fuzzy'),
+    coalesced: sum('coalesced'),
+    miss: sum('miss'),
+    externalQueries: sum('externalQueries'),
+    storeErrors: sum('storeErrors'),
+  };
 }
 
-async function openNamed(name: string, options: Options): Promise<Tool> {
-  const adapter = adapters[name];
-  if (adapter) return adapter(options);
-  if (/^[./@]|\.[cm]?[jt]s$/.test(name) || isInstalled(name)) return importTool(name, 'tool');
+function costOf(name: string, costPerQuery: unknown): { costPerQuery: number } {
+  if (costPerQuery === undefined) return { costPerQuery: 0 };
+  if (typeof costPerQuery === 'number' && costPerQuery >= 0) return { costPerQuery };
+  throw new UsageError(`tools: costPerQuery of ${name} is ${JSON.stringify(costPerQuery)}, wanted a number ≥ 0`);
+}
+
+/** The same tool under another name, which is its tag as well. */
+function renamed(tool: Tool, as: unknown): Tool {
+  return as === undefined ? tool : { ...tool, name: String(as), tag: String(as) };
+}
+
+/** A policy could not tell them apart. */
+function refuseSameNames(tools: readonly Tool[]): void {
+  const names = tools.map(({ name, tag = name }) => tag.toLowerCase());
+  const repeated = names.find((name, index) => names.indexOf(name) < index);
+  if (repeated === undefined) return;
   throw new UsageError(
-    `unknown tool "${name}"; did you mean ${closest(name, [...toolNames])}?`,
-    `built in: ${toolNames.join(', ')}; or a module that exports \`tool\`: {"module": "./my-tool.ts"}`,
+    `two tools are called "${repeated}"`,
+    `give one another name: {"name": …, "as": "${repeated}2"}`,
   );
-}
-
-function isInstalled(name: string): boolean {
-  try {
-    createRequire(resolve('package.json')).resolve(name);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** A tool from a file or an installed package: a tool object, or a function that makes one. */
-async function importTool(module: string, exportName: string): Promise<Tool> {
-  const isFile = module.startsWith('.') || module.startsWith('/') || existsSync(module);
-  if (isFile && !existsSync(module)) throw new UsageError(`no such tool module: ${module}`);
-  const target = isFile ? resolve(module) : createRequire(resolve('package.json')).resolve(module);
-  const loaded = await importModule(target);
-  const exported = loaded[exportName];
-  const tool: unknown = typeof exported === 'function' ? await (exported as () => unknown)() : exported;
-  if (!isTool(tool)) {
-    const found = Object.keys(loaded).join(', ') || 'nothing';
-    throw new UsageError(
-      `${module} exports no tool under "${exportName}" (it exports ${found})`,
-      'export const tool = { name, description, execute(input) { … } }',
-    );
-  }
-  return tool;
-}
-
-function isTool(value: unknown): value is Tool {
-  return typeof value === 'object' && value !== null && 'execute' in value && typeof value.execute === 'function';
-}
-
-async function readDocuments(source: string): Promise<{ title: string; text: string }[]> {
-  if (source === 'world') return worldArticles();
-  if (!existsSync(source))
-    throw new UsageError(`search: no such file: ${source}`, 'documents: "world", or a .jsonl file');
-  return (await readJsonLines(source)).map(({ title = '', text }, row) => {
-    if (typeof title !== 'string' || typeof text !== 'string') {
-      throw new UsageError(`${source}:${row + 1}: wanted {"title": text, "text": text}`);
-    }
-    return { title, text };
-  });
 }

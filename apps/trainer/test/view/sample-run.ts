@@ -8,7 +8,7 @@ import type { Config } from '../../src/config/schema.js';
 import { createJudge } from '../../src/judge.js';
 import type { Learner } from '../../src/learner.js';
 import { openRunDirectory } from '../../src/run-directory.js';
-import { openTools } from '../../src/toolbox.js';
+import { openTools } from '../../src/tools/toolbox.js';
 import { train } from '../../src/train.js';
 
 const tags = ['think', 'search', 'code', 'answer', 'response'].flatMap((tag) => [`<${tag}>`, `</${tag}>`]);
