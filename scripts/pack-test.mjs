@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { publicPackages } from './check-packages.mjs';
+import { publicPackages } from './packages.mjs';
 import { pnpm, root } from './pnpm.mjs';
 
 const project = mkdtempSync(join(tmpdir(), 'tapo-pack-'));
