@@ -190,7 +190,7 @@ describe('tapo export', () => {
     bytes.writeFloatLE(NaN, start + 8);
     await writeFile(file, bytes);
     const err = await failure('export', model, join(await folder(), 'x'));
-    expect(err).toContain('"model.norm.weight" holds NaN at index 2');
+    expect(err).toContain('model.safetensors: tensor "model.norm.weight" holds NaN at index 2');
   });
 
   it('names a checkpoint that is not whole', async () => {
@@ -206,5 +206,33 @@ describe('tapo export', () => {
     expect(await failure('export', run, join(await folder(), 'x'))).toContain('holds neither learner/model nor');
     await rm(checkpoint, { recursive: true });
     expect(await failure('export', run, join(await folder(), 'x'))).toContain('has no checkpoint yet');
+  });
+});
+
+describe('tapo model show', () => {
+  it('says what a model is and what it needs', async () => {
+    const { code, out } = await tapo('model', 'show', gguf, '--rows', '2', '--length', '64');
+    expect(code).toBe(0);
+    expect(out).toMatch(/architecture +llama: 2 layers of width 32, MLP 40, 2 heads on 1 of keys, untied head/);
+    expect(out).toMatch(/context +\d+ tokens, RoPE base 500000, llama3 × 8/);
+    expect(out).toMatch(/stored as .*Q8_0 \([\d,]+ weights\)/);
+    expect(out).toMatch(/full training +0\.\d\d GB  fits/);
+  });
+
+  it('--json; an adapter is named with its base', async () => {
+    const model = await writeTinyModel();
+    const { out } = await tapo('model', 'show', await writeRun(model, 'adapter'), '--json', '--lora-rank', '2');
+    expect(JSON.parse(out)).toMatchObject({
+      path: model,
+      adapter: expect.stringContaining('step-7'),
+      parameters: 3376,
+    });
+  });
+
+  it('a tokenizer of another model', async () => {
+    expect(await failure('model', 'show', await writeTinyModel({ vocabSize: 64 }))).toMatch(
+      /tokenizer and model disagree/,
+    );
+    expect(await failure('model', 'delete', 'x')).toContain('tapo model show MODEL');
   });
 });

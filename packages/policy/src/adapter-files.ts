@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { readJson, writeDirectoryAtomically, type Model } from './checkpoint-files.js';
+import { writeDirectoryAtomically, type Model } from './checkpoint-files.js';
+import { requireFinite } from './finite.js';
+import { readJson } from './json-file.js';
 import { loraShapes, type LoraConfig, type LoraTarget } from './lora.js';
 import type { HostParameters } from './parameters.js';
 import { openSafetensors, writeSafetensors, type WriteSafetensorsOptions } from './safetensors.js';
@@ -108,7 +110,7 @@ export async function loadAdapterDirectory(directory: string, base: Model): Prom
           `${file.path}: tensor "${name}" ${found ? `has shape [${found.join(', ')}]` : 'is missing'}, this base model and rank ${config.rank} ask for [${shape.join(', ')}]; load the adapter over its own base`,
         );
       }
-      parameters[name] = await file.read(name);
+      parameters[name] = requireFinite(await file.read(name), name, file.path);
     }
     return { config, parameters };
   } finally {

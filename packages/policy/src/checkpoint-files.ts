@@ -1,9 +1,11 @@
 /** A model as a Hugging Face directory: config.json, model.safetensors (or shards and their index), tokenizer files. */
-import { copyFile, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 import { writeTokenizerFiles } from './character-tokenizer.js';
 import { modelConfigToJson, parseModelConfig, type ModelConfig, type ParseModelConfigOptions } from './config.js';
+import { requireFinite } from './finite.js';
+import { readJson } from './json-file.js';
 import { parameterShapes, type HostParameters } from './parameters.js';
 import {
   openSafetensors,
@@ -67,7 +69,7 @@ export async function loadModelDirectory(
           `${file.path}: tensor "${name}" has shape [${found.join(', ')}], config.json asks for [${shape.join(', ')}]`,
         );
       }
-      parameters[name] = await file.read(name);
+      parameters[name] = requireFinite(await file.read(name), name, file.path);
     }
     return { config, parameters };
   } finally {
@@ -123,6 +125,11 @@ async function locateTensors(
     throw new Error(`${indexPath}: "weight_map" is missing, wanted {tensor name: file name}`);
   }
   for (const [name, shard] of Object.entries(index.weight_map)) {
+    if (typeof shard !== 'string' || basename(shard) !== shard || shard.includes('\\')) {
+      throw new Error(
+        `${indexPath}: tensor "${name}" is placed in ${JSON.stringify(shard)}, wanted the name of a file beside the index`,
+      );
+    }
     if (!present.includes(shard)) {
       throw new Error(
         `${indexPath}: shard "${shard}" (tensor "${name}") is missing from the directory; download it again`,
@@ -241,16 +248,4 @@ export async function writeDirectoryAtomically(
     throw error;
   }
   await rm(old, { recursive: true, force: true });
-}
-
-/** Parses a JSON file; errors name it. */
-export async function readJson(path: string): Promise<unknown> {
-  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new Error(`${path}: cannot read (${cause.code}); a model directory needs this file`, { cause });
-  });
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new Error(`${path}: not valid JSON: ${(cause as Error).message}`, { cause });
-  }
 }

@@ -40,7 +40,7 @@ interface ArchitectureTraits {
   /** which biases exist, given `attention_bias` and `mlp_bias` of config.json */
   biases(fields: { attentionBias: boolean; mlpBias: boolean }): Pick<ModelConfig, 'qkvBias' | 'outputBias' | 'mlpBias'>;
   /** what transformers assumes where config.json is silent */
-  defaults: { ropeTheta: number; headDim: number | null };
+  defaults: { ropeTheta: number; headDim: number | null; maxPositions: number; keyValueHeads: number | null };
 }
 
 const architectures: Record<Architecture, ArchitectureTraits> = {
@@ -48,19 +48,19 @@ const architectures: Record<Architecture, ArchitectureTraits> = {
     className: 'Qwen2ForCausalLM',
     qkNorm: false,
     biases: () => ({ qkvBias: true, outputBias: false, mlpBias: false }),
-    defaults: { ropeTheta: 10000, headDim: null },
+    defaults: { ropeTheta: 10000, headDim: null, maxPositions: 32768, keyValueHeads: 32 },
   },
   llama: {
     className: 'LlamaForCausalLM',
     qkNorm: false,
     biases: ({ attentionBias, mlpBias }) => ({ qkvBias: attentionBias, outputBias: attentionBias, mlpBias }),
-    defaults: { ropeTheta: 10000, headDim: null },
+    defaults: { ropeTheta: 10000, headDim: null, maxPositions: 2048, keyValueHeads: null },
   },
   qwen3: {
     className: 'Qwen3ForCausalLM',
     qkNorm: true,
     biases: ({ attentionBias }) => ({ qkvBias: attentionBias, outputBias: attentionBias, mlpBias: false }),
-    defaults: { ropeTheta: 10000, headDim: 128 },
+    defaults: { ropeTheta: 10000, headDim: 128, maxPositions: 32768, keyValueHeads: 32 },
   },
 };
 
@@ -146,7 +146,12 @@ export function parseModelConfig(
   const hiddenSize = positiveInteger('hidden_size');
   const numHiddenLayers = positiveInteger('num_hidden_layers');
   const numAttentionHeads = positiveInteger('num_attention_heads');
-  const numKeyValueHeads = positiveInteger('num_key_value_heads', numAttentionHeads);
+  if (numHiddenLayers > MOST_LAYERS)
+    throw new Error(`${source}: "num_hidden_layers" is ${numHiddenLayers}, wanted at most ${MOST_LAYERS}`);
+  // An absent field has the class's default, null means one per query head. Where transformers could not run, neither do we guess worse.
+  const groups = fields.num_key_value_heads === null ? null : traits.defaults.keyValueHeads;
+  const usualGroups = groups !== null && numAttentionHeads % groups === 0 ? groups : numAttentionHeads;
+  const numKeyValueHeads = positiveInteger('num_key_value_heads', usualGroups);
   const headDim = positiveInteger('head_dim', traits.defaults.headDim ?? hiddenSize / numAttentionHeads);
   if (numAttentionHeads % numKeyValueHeads !== 0) {
     throw new Error(
@@ -159,7 +164,7 @@ export function parseModelConfig(
   if (typeof rmsNormEps !== 'number' || !(rmsNormEps > 0)) {
     throw new Error(`${source}: "rms_norm_eps" is ${JSON.stringify(rmsNormEps)}, wanted a positive number`);
   }
-  const maxPositionEmbeddings = positiveInteger('max_position_embeddings', 2048);
+  const maxPositionEmbeddings = positiveInteger('max_position_embeddings', traits.defaults.maxPositions);
   return {
     architecture,
     vocabSize: positiveInteger('vocab_size'),
@@ -177,6 +182,9 @@ export function parseModelConfig(
     rope: parseRope(fields, { source, defaultTheta: traits.defaults.ropeTheta, maxPositionEmbeddings }),
   };
 }
+
+/** No model has more; a damaged file may claim so, and all names of its tensors would be listed. */
+const MOST_LAYERS = 4096;
 
 function parseArchitecture(fields: Record<string, unknown>, source: string): Architecture {
   const names = Object.keys(architectures) as Architecture[];

@@ -22,6 +22,8 @@ export { verifyModel } from './verify.js';
 export type { ModelVerification, VerifyModelOptions } from './verify.js';
 export { chooseBackend } from './engine/backend.js';
 export type { BackendChoice, BackendName, ChooseBackendOptions } from './engine/backend.js';
+export { estimateMemory } from './engine/memory-estimate.js';
+export type { EstimateMemoryOptions, MemoryEstimate } from './engine/memory-estimate.js';
 export { createLocalEngine } from './engine/local-engine.js';
 export type { LocalEngine, LocalEngineInfo, LocalEngineOptions } from './engine/local-engine.js';
 export type { AdamWOptions } from './engine/adamw.js';

@@ -47,7 +47,10 @@ export function loraDelta(x: tf.Tensor, name: string, { parameters, scaling }: L
 }
 
 /** Shape of every adapter parameter. */
-export function loraShapes(model: ModelConfig, { rank, targets }: LoraConfig): Record<string, number[]> {
+export function loraShapes(
+  model: ModelConfig,
+  { rank, targets }: Pick<LoraConfig, 'rank' | 'targets'>,
+): Record<string, number[]> {
   if (!Number.isInteger(rank) || rank < 1) throw new Error(`lora.rank is ${rank}, wanted a positive integer`);
   const unknown = targets.find((target) => !loraTargets.includes(target));
   if (unknown !== undefined || targets.length === 0) {

@@ -50,7 +50,9 @@ export function parseRope(
     'high_freq_factor',
     'original_max_position_embeddings',
   ];
-  const unknown = Object.keys(scaling).find((key) => !known.includes(key) && scaling[key] !== null);
+  const unknown = Object.keys(scaling).find(
+    (key) => !known.includes(key) && scaling[key] !== null && !(key === 'partial_rotary_factor' && scaling[key] === 1),
+  );
   if (unknown)
     throw new Error(
       `${source}: "${name}.${unknown}" (${JSON.stringify(scaling[unknown])}) is not implemented; known: ${known.join(', ')}`,

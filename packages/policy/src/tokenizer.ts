@@ -6,6 +6,7 @@ import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 
 import { compileChatTemplate, tokenContent, type ChatTemplate, type TokenizerConfigJson } from './chat-template.js';
 import type { ModelConfig } from './config.js';
+import { parseJson } from './json-file.js';
 import { tokenBytesTable, type TokenizerJson } from './token-bytes.js';
 
 /** Fits the `Tokenizer` that `@tapo/rollout` asks for. */
@@ -45,11 +46,7 @@ export async function loadTokenizer(directory: string): Promise<Tokenizer> {
   const text = (name: string) => readFile(join(directory, name), 'utf8').catch(() => undefined);
   const json = async (name: string) => {
     const content = await text(name);
-    try {
-      return content === undefined ? undefined : JSON.parse(content);
-    } catch (cause) {
-      throw new Error(`${join(directory, name)}: not valid JSON: ${(cause as Error).message}`, { cause });
-    }
+    return content === undefined ? undefined : (parseJson(content, join(directory, name)) as never);
   };
   const source = join(directory, 'tokenizer.json');
   const tokenizer = await json('tokenizer.json');

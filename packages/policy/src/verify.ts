@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import { loadModelDirectory } from './checkpoint-files.js';
 import { chooseBackend, type ChooseBackendOptions } from './engine/backend.js';
+import { parseJson } from './json-file.js';
 import { floats, ints, type HostTensor } from './engine/runner.js';
 import { createRunner } from './engine/tfjs-backend.js';
 import type { ModelConfig } from './config.js';
@@ -56,6 +57,9 @@ export async function verifyModel(
   const unknown = Object.keys(golden.gradients).find((name) => !parameters[name]);
   if (unknown)
     throw new Error(`${file}: "gradients" names "${unknown}", which the model in ${directory} does not have`);
+  const outside = golden.tokens.flat().find((token) => token < 0 || token >= config.vocabSize);
+  if (outside !== undefined)
+    throw new Error(`${file}: "tokens" holds ${outside}, the model in ${directory} has ${config.vocabSize} tokens`);
   const batch = golden.tokens.length;
   const length = golden.tokens[0]?.length ?? 0;
   const inputs: Record<string, HostTensor> = { tokens: ints(Int32Array.from(golden.tokens.flat()), [batch, length]) };
@@ -156,25 +160,20 @@ async function readGolden(file: string): Promise<GoldenModel> {
   const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     throw new Error(`${file}: cannot read (${cause.code})`, { cause });
   });
-  let golden: Partial<GoldenModel>;
-  try {
-    golden = JSON.parse(text);
-  } catch (cause) {
-    throw new Error(`${file}: not valid JSON: ${(cause as Error).message}`, { cause });
-  }
+  const golden = parseJson(text, file) as Partial<GoldenModel>;
   const wanted: [keyof GoldenModel, boolean, string][] = [
     ['tokens', isTable(golden.tokens), 'int[B][T], rows of equal length'],
-    ['logits', Array.isArray(golden.logits), 'number[B][T][V]'],
+    ['logits', isLogits(golden.logits, golden.tokens), 'number[B][T][V] of the same B and T as tokens'],
     ['loss', typeof golden.loss === 'number', 'a number'],
     [
       'gradients',
-      typeof golden.gradients === 'object' && golden.gradients !== null,
-      '{weight name: {shape, norm, values}}',
+      isObject(golden.gradients) && Object.values(golden.gradients).every(isGradient),
+      '{weight name: {shape: int[], norm: number, values: number[]}}',
     ],
     [
       'tolerance',
       typeof golden.tolerance?.logits === 'number' && typeof golden.tolerance.gradients === 'number',
-      '{logits, gradients}',
+      '{logits: number, gradients: number}',
     ],
   ];
   for (const [key, valid, expectation] of wanted) {
@@ -187,4 +186,25 @@ function isTable(rows: unknown): boolean {
   if (!Array.isArray(rows) || rows.length === 0) return false;
   const [first] = rows as unknown[][];
   return rows.every((row) => Array.isArray(row) && row.length === first?.length && row.every(Number.isInteger));
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isLogits(logits: unknown, tokens: unknown): boolean {
+  if (!Array.isArray(logits) || !Array.isArray(tokens) || logits.length !== tokens.length) return false;
+  return logits.every(
+    (row, i) => Array.isArray(row) && row.length === (tokens[i] as unknown[]).length && row.every(isNumbers),
+  );
+}
+
+function isGradient(gradient: unknown): boolean {
+  if (!isObject(gradient)) return false;
+  const { shape, norm, values } = gradient;
+  return isNumbers(shape) && typeof norm === 'number' && isNumbers(values);
+}
+
+function isNumbers(list: unknown): boolean {
+  return Array.isArray(list) && list.every((value) => typeof value === 'number');
 }

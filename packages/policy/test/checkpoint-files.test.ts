@@ -158,7 +158,7 @@ describe('model directories', () => {
       /neither model.safetensors nor model.safetensors.index.json/,
     );
     await writeFile(join(model, 'config.json'), '{');
-    await expect(loadModelDirectory(model)).rejects.toThrow(/config.json: not valid JSON/);
+    await expect(loadModelDirectory(model)).rejects.toThrow(/config.json:1:2: not valid JSON/);
     await expect(loadModelDirectory(join(root, 'none'))).rejects.toThrow(/none\/config.json: cannot read \(ENOENT\)/);
   });
 

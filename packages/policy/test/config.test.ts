@@ -82,6 +82,24 @@ describe('parseModelConfig', () => {
     expect(parseModelConfig({ ...llama, ...smol }).rope.theta).toBe(1e5);
   });
 
+  it('takes what transformers takes where config.json is silent', () => {
+    // Qwen2Config, LlamaConfig and Qwen3Config of transformers 5.24: 32, 32 and as many key/value heads as heads; null means the latter
+    const silent = (model_type: string, fields: object = {}) => {
+      const {
+        num_key_value_heads: _,
+        tie_word_embeddings: __,
+        ...rest
+      } = { ...qwen2, num_attention_heads: 64, hidden_size: 128 };
+      const config = parseModelConfig({ ...rest, model_type, ...fields });
+      const { numKeyValueHeads, maxPositionEmbeddings, tieWordEmbeddings, rmsNormEps, headDim, rope } = config;
+      return [numKeyValueHeads, maxPositionEmbeddings, tieWordEmbeddings, rmsNormEps, headDim, rope.theta];
+    };
+    expect(silent('qwen2')).toEqual([32, 32768, false, 1e-6, 2, 10000]);
+    expect(silent('llama')).toEqual([64, 2048, false, 1e-6, 2, 10000]);
+    expect(silent('qwen3')).toEqual([32, 32768, false, 1e-6, 128, 10000]);
+    expect(silent('qwen3', { num_key_value_heads: null })[0]).toBe(64);
+  });
+
   it('lets a field through that the caller vouches for', () => {
     expect(() => parseModelConfig({ ...qwen2, my_note: 'x' }, { ignoreFields: ['my_note'] })).not.toThrow();
   });

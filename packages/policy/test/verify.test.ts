@@ -75,6 +75,23 @@ describe.each(models)('%s agrees with transformers', (model) => {
 describe('verifyModel', () => {
   const directory = join(fixtures, 'qwen2-gqa-tied');
 
+  it.each([
+    ['tokens', undefined, 'int[B][T], rows of equal length'],
+    ['logits', undefined, 'number[B][T][V] of the same B and T as tokens'],
+    ['logits', [[[1, 2]]], 'number[B][T][V] of the same B and T as tokens'],
+    ['loss', '1', 'a number'],
+    ['gradients', undefined, '{weight name: {shape: int[], norm: number, values: number[]}}'],
+    ['gradients', { 'model.norm.weight': { shape: [32], norm: 1 } }, '{weight name: {shape'],
+    ['tolerance', { logits: 1e-4 }, '{logits: number, gradients: number}'],
+  ])('names what is missing or malformed in the golden numbers: %s %j', async (key, value, wanted) => {
+    const file = join(await mkdtemp(join(tmpdir(), 'tapo-verify-')), 'numbers.json');
+    const golden = JSON.parse(await readFile(join(directory, 'numbers.json'), 'utf8')) as object;
+    await writeFile(file, JSON.stringify({ ...golden, [key]: value }));
+    await expect(verifyModel(directory, file)).rejects.toThrow(
+      `${file}: "${key}" is missing or malformed, wanted ${wanted}`,
+    );
+  });
+
   it('fails on numbers that are off, and names the weight', async () => {
     const root = await mkdtemp(join(tmpdir(), 'tapo-verify-'));
     const file = join(root, 'numbers.json');

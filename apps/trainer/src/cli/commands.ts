@@ -43,6 +43,10 @@ export const commands: Record<string, CommandEntry> = {
     summary: 'Write a trained model for other programs: merged, or its adapter',
     load: async () => (await import('../commands/export.js')).exportCommand,
   },
+  model: {
+    summary: 'Say what a model is and what memory it needs',
+    load: async () => (await import('../commands/model.js')).modelCommand,
+  },
   tool: {
     summary: 'Call a tool once and print what a policy would read',
     load: async () => (await import('../commands/tool.js')).toolCommand,

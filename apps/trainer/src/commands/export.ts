@@ -7,7 +7,7 @@ import {
   saveAdapterDirectory,
   saveModelDirectory,
 } from '@tapo/policy';
-import type { HostParameters, LoraAdapter } from '@tapo/policy';
+import type { LoraAdapter } from '@tapo/policy';
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -76,7 +76,6 @@ async function writeMerged(trained: TrainedModel, out: string, dtype: 'F32' | 'B
   const { tokenizer: _, ...model } = await loadModel(trained.model);
   const adapter = trained.adapter === undefined ? undefined : await loadAdapterDirectory(trained.adapter, model);
   const parameters = adapter ? mergeLora(model.parameters, adapter.parameters, adapter.config) : model.parameters;
-  requireFinite(parameters, trained.origin);
   const companions = await companionsOf(trained.companions);
   await saveModelDirectory(out, { config: model.config, parameters }, { dtype, ...companions });
   return {
@@ -89,24 +88,11 @@ async function writeMerged(trained: TrainedModel, out: string, dtype: 'F32' | 'B
 async function writeAdapter(trained: TrainedModel, out: string, dtype: 'F32' | 'BF16'): Promise<Written> {
   const model = await loadModel(trained.model);
   const adapter: LoraAdapter = await loadAdapterDirectory(trained.adapter as string, model);
-  requireFinite(adapter.parameters, trained.origin);
   // PEFT and vLLM open it under this name, from any directory
   const base = existsSync(trained.modelName) ? resolve(trained.modelName) : trained.modelName;
   await saveAdapterDirectory(out, adapter, { baseModel: base, base: model.parameters, dtype });
   const parameters = Object.values(adapter.parameters).reduce((total, { data }) => total + data.length, 0);
   return { kind: 'adapter', parameters, base };
-}
-
-/** A model with NaN answers nothing, and says so nowhere. */
-function requireFinite(parameters: HostParameters, origin: string): void {
-  for (const [name, { data }] of Object.entries(parameters)) {
-    const at = data.findIndex((value) => !Number.isFinite(value));
-    if (at < 0) continue;
-    throw new UsageError(
-      `${origin}: "${name}" holds ${data[at]} at index ${at}`,
-      'the training broke down: export an earlier checkpoint, or train with a lower learning rate',
-    );
-  }
 }
 
 function dtypeOption(input: CommandInput): 'F32' | 'BF16' {

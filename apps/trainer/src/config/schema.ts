@@ -47,6 +47,8 @@ const engine = type({
   'threads?': 'number.integer >= 1',
   /** padded tokens of one micro-batch: bounds the memory of a training step; default: by the model's size */
   'microBatchTokens?': 'number.integer >= 1',
+  /** keep only each layer's input for the backward pass: about a quarter more time, a fraction of the memory */
+  'gradientCheckpointing?': 'boolean',
   /** memory of the sampler's KV cache; default: up to a quarter of the machine's */
   'maxCacheBytes?': 'number.integer >= 1',
   /** sequences decoded together; default 64, less for large models */

@@ -7,7 +7,7 @@ import { initializeLora, type LoraConfig } from '../lora.js';
 import { parameterCount, type HostParameters } from '../parameters.js';
 import { checkVocabulary } from '../tokenizer.js';
 import { chooseBackend, type BackendChoice, type BackendName } from './backend.js';
-import { memoryBudget, type MemoryBudget } from './memory-budget.js';
+import { memoryBudget, workerCount, type MemoryBudget } from './memory-budget.js';
 import type { EngineStatistics } from './protocol.js';
 import type { EngineTokenizer, LocalLearner, LocalPolicy } from './types.js';
 import { startWorkerGroup } from './worker-group.js';
@@ -91,7 +91,7 @@ export async function createLocalEngine<T extends EngineTokenizer>({
     throw new Error(`maxRows is ${maxRows}, wanted at least 4: a row's bits depend on its company below 2`);
   const adapter = lora && ('rank' in lora ? { config: lora, parameters: initializeLora(config, lora) } : lora);
   const choice = await chooseBackend({ backend });
-  const workers = choice.backend === 'compiled' && parameterCount(config) < SMALL_MODEL_PARAMETERS ? threads : 1;
+  const workers = choice.backend === 'compiled' ? workerCount(config, threads) : 1;
   const setup = {
     config,
     parameters,
@@ -146,9 +146,6 @@ export async function createLocalEngine<T extends EngineTokenizer>({
     close,
   };
 }
-
-/** Below this, operations are too small to be shared between threads with profit. */
-const SMALL_MODEL_PARAMETERS = 4e6;
 
 function withoutUndefined<T extends object>(options: T): Partial<T> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;

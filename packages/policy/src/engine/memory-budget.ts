@@ -2,6 +2,7 @@
 import { totalmem } from 'node:os';
 
 import type { ModelConfig } from '../config.js';
+import { parameterCount } from '../parameters.js';
 import type { KvGeometry } from './kv-cache.js';
 
 export interface MemoryBudget {
@@ -45,6 +46,14 @@ export function memoryBudget(
   return { maxCacheBytes, maxRows, microBatchTokens: Math.max(32, Math.min(most, tokens)) };
 }
 
+/** Below this, operations are too small to be shared between threads with profit. */
+const SMALL_MODEL_PARAMETERS = 4e6;
+
+/** Workers of a compiled engine on so many threads: one each for a small model, else one with all of them. */
+export function workerCount(config: ModelConfig, threads: number): number {
+  return parameterCount(config) < SMALL_MODEL_PARAMETERS ? threads : 1;
+}
+
 export function cacheGeometry({ numHiddenLayers, numKeyValueHeads, headDim }: ModelConfig): KvGeometry {
   return { layers: numHiddenLayers, heads: numKeyValueHeads, headDim };
 }
@@ -58,7 +67,7 @@ export function positionBytes({ layers, heads, headDim }: KvGeometry): number {
  * Rough bytes per position that a backward pass keeps: what each layer's operations put out, scores over 256 positions, and the
  * logits; with checkpointing one layer's, and the input of each.
  */
-function activationBytes(config: ModelConfig, gradientCheckpointing: boolean): number {
+export function activationBytes(config: ModelConfig, gradientCheckpointing: boolean): number {
   const { numHiddenLayers, hiddenSize, intermediateSize, numAttentionHeads, headDim, vocabSize } = config;
   const layer = 8 * hiddenSize + 8 * numAttentionHeads * headDim + 5 * intermediateSize + 3 * numAttentionHeads * 256;
   const layers = gradientCheckpointing ? layer + numHiddenLayers * hiddenSize : numHiddenLayers * layer;

@@ -5,6 +5,7 @@ import { GGMLQuantizationType, gguf, type GGUFTensorInfo } from '@huggingface/gg
 
 import type { Model } from '../checkpoint-files.js';
 import type { ModelConfig } from '../config.js';
+import { requireFinite } from '../finite.js';
 import { parameterShapes, type HostParameters, type HostTensor } from '../parameters.js';
 import type { TokenizerFiles } from '../tokenizer.js';
 import { blockFormats } from './dequantize.js';
@@ -45,6 +46,7 @@ export function loadGguf(path: string, { signal }: { signal?: AbortSignal } = {}
     for (const [name, shape] of Object.entries(shapes)) {
       signal?.throwIfAborted();
       const tensor = await read(ggufName(name), shape);
+      requireFinite(tensor, ggufName(name), path);
       parameters[name] = config.architecture === 'llama' ? halvesOfHeads(name, tensor, config) : tensor;
     }
     return { config, parameters, tokenizer };
@@ -77,7 +79,8 @@ async function withGguf<T>(path: string, body: (opened: OpenGguf) => Promise<T>)
     throw new Error(`${path}: cannot open (${cause.code})`, { cause });
   });
   try {
-    const { metadata, tensors, dataStart } = await readHeader(path, (await file.stat()).size);
+    const { size } = await file.stat();
+    const { metadata, tensors, dataStart } = await readHeader(path, size);
     const read = async (name: string, shape?: readonly number[]): Promise<HostTensor> => {
       const info = tensors.get(name);
       if (!info) throw new Error(`${path}: tensor "${name}" is missing`);
@@ -85,7 +88,7 @@ async function withGguf<T>(path: string, body: (opened: OpenGguf) => Promise<T>)
       // before anything is allocated: a file may claim any shape
       if (shape && found.join() !== shape.join())
         throw new Error(`${path}: tensor "${name}" has shape [${found.join(', ')}], wanted [${shape.join(', ')}]`);
-      return readTensor(file, path, info, dataStart);
+      return readTensor(file, path, info, { dataStart, size });
     };
     const config = ggufConfig(metadata, {
       source: path,
@@ -116,7 +119,7 @@ async function readTensor(
   file: FileHandle,
   path: string,
   info: GGUFTensorInfo,
-  dataStart: number,
+  { dataStart, size }: { dataStart: number; size: number },
 ): Promise<HostTensor> {
   const shape = shapeOf(info);
   const quantization = quantizationOf(info);
@@ -126,8 +129,20 @@ async function readTensor(
       `${path}: tensor "${info.name}" is quantised as ${quantization}; readable: ${Object.keys(blockFormats).join(', ')}. Take another file of this model`,
     );
   }
-  const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
-  const blocks = data.length / format.weights;
+  const weights = shape.reduce((product, dimension) => product * dimension, 1);
+  const blocks = weights / format.weights;
+  const end = dataStart + Number(info.offset) + blocks * format.bytes;
+  if (!(end <= size)) {
+    throw new Error(
+      `${path}: the file ends inside tensor "${info.name}"; download it again (its [${shape.join(', ')}] in ${quantization} reach byte ${end} of ${size})`,
+    );
+  }
+  if (!Number.isInteger(blocks)) {
+    throw new Error(
+      `${path}: tensor "${info.name}" has ${weights} weights, no multiple of ${quantization}'s ${format.weights}`,
+    );
+  }
+  const data = new Float32Array(weights);
   const blocksPerChunk = Math.floor(chunkBytes / format.bytes);
   const chunk = new Uint8Array(Math.min(blocks, blocksPerChunk) * format.bytes);
   for (let block = 0; block < blocks; block += blocksPerChunk) {
