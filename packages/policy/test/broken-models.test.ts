@@ -72,12 +72,12 @@ it('a header that claims more than there is, or than the format allows', async (
     const bytes = Buffer.alloc(64);
     bytes.writeBigUInt64LE(length);
     await writeFile(at('model.safetensors'), bytes);
-    return expect(loadModelDirectory(model)).rejects;
+    return loadModelDirectory(model);
   };
-  await (
-    await claim(2n ** 63n)
-  ).toThrow(/its header claims 9223372036854776000 bytes, more than the format's 100000000/);
-  await (await claim(5000n)).toThrow(/its header claims 5000 bytes, the file has 64/);
+  await expect(claim(2n ** 63n)).rejects.toThrow(
+    /its header claims 9223372036854776000 bytes, more than the format's 100000000/,
+  );
+  await expect(claim(5000n)).rejects.toThrow(/its header claims 5000 bytes, the file has 64/);
 });
 
 it('numbers that are none', async () => {
