@@ -27,7 +27,13 @@ export const localTools: Record<string, (options: ToolOptions) => Promise<Tool>>
   },
   async python(options) {
     const { createPython } = await import('@tapo/tools/python');
-    return createPython(options) as Tool;
+    const tool = createPython({ onProgress: (message) => console.error(message), ...options });
+    // what is missing is said now, not in every observation
+    await tool.ready().catch(async (error: unknown) => {
+      await tool.close?.();
+      throw error;
+    });
+    return tool as Tool;
   },
   async javascript(options) {
     const { createJavascript } = await import('@tapo/tools/javascript');

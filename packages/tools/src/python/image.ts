@@ -1,8 +1,23 @@
 import { createHash, randomUUID, webcrypto } from 'node:crypto';
-import { access, mkdir, mkdtemp, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import {
+  access,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { runBuilder, SANDBOX_DIRECTORY } from './worker-process.js';
 import type { ResolvedWheel } from './wheels.js';
 import type { WorkerConfig } from './worker-process.js';
@@ -28,6 +43,7 @@ export interface ImageOptions {
   wheels: readonly ResolvedWheel[];
   cacheDirectory: string;
   signal: AbortSignal;
+  onProgress?: ((message: string) => void) | undefined;
 }
 
 /** The one Pyodide build whose imports were gone through one by one. */
@@ -37,61 +53,135 @@ const PYODIDE = {
   'python_stdlib.zip': 'fa1957e5777068fc4f7437f96d860ae2fbe9c19732ba06c84e004ec16dd7dd7a',
 };
 
+const KEPT_MS = 30 * 24 * 3600 * 1000;
+const LONGEST_BUILD_MS = 10 * 60 * 1000;
 const HASHES = 'sha256.json';
 const LIBRARY_FILE = /^library-\d+\.wasm$/;
 const libraryFile = (index: number) => `library-${index}.wasm`;
 
-/** Finds the image in the cache or builds it. */
-export async function loadImage({ cacheDirectory, signal, wheels, ...limits }: ImageOptions): Promise<Image> {
+/** Finds the image in the cache or builds it; processes that want the same one wait for whoever builds it. */
+export async function loadImage(options: ImageOptions): Promise<Image> {
+  const { cacheDirectory, signal, wheels, memoryLimitBytes, onProgress } = options;
   const pyodide = await realpath(dirname(createRequire(import.meta.url).resolve('pyodide')));
   const [wasm, stdlib] = await Promise.all([
     checkedFile(pyodide, 'pyodide.asm.wasm'),
     checkedFile(pyodide, 'python_stdlib.zip'),
   ]);
   const key = createHash('sha256').update(
-    JSON.stringify([PYODIDE, limits.memoryLimitBytes, wheels.map(({ sha256, imports }) => [sha256, imports])]),
+    JSON.stringify([PYODIDE, memoryLimitBytes, wheels.map(({ sha256, imports }) => [sha256, imports])]),
   );
   for (const name of (await readdir(SANDBOX_DIRECTORY)).toSorted()) {
     if (name.endsWith('.mjs')) key.update(await readFile(join(SANDBOX_DIRECTORY, name)));
   }
   const name = `python-${key.digest('hex').slice(0, 32)}`;
-  const parent = await writableDirectory(cacheDirectory);
-  const directory = await realpath(parent).then((path) => join(path, name));
-  const filesIn = (place: string) => ({
-    stdlib,
-    wheels: wheels.map(({ fileName }) => join(place, fileName)),
-    imports: wheels.flatMap(({ imports }) => imports),
-  });
+  // a cache that cannot be written may hold the image all the same
+  let directory = join(cacheDirectory, name);
   if (!(await isIntact(directory))) {
-    const temporary = `${directory}.${randomUUID()}`;
-    await mkdir(temporary, { mode: 0o700 });
+    directory = join(await writableDirectory(cacheDirectory), name);
+    const release = await claim(`${directory}.lock`, signal);
     try {
-      for (const { fileName, bytes } of wheels) await writeFile(join(temporary, fileName), bytes);
-      const config: WorkerConfig = { mode: 'build', wasm, outputLength: 0, ...filesIn(temporary), ...limits };
-      const built = await runBuilder(config, [pyodide, temporary], signal);
-      await writeFile(join(temporary, 'python.wasm'), built.wasm);
-      await writeFile(join(temporary, 'snapshot'), built.snapshot);
-      for (const [index, bytes] of built.libraries.entries()) {
-        await writeFile(join(temporary, libraryFile(index)), bytes);
-      }
-      await writeFile(join(temporary, HASHES), JSON.stringify(await hashesOf(temporary)));
-      // another process may have been faster: its image is as good, and may be in use
       if (!(await isIntact(directory))) {
-        await rm(directory, { recursive: true, force: true });
-        await rename(temporary, directory).catch(() => access(join(directory, HASHES)));
+        onProgress?.('Building the Python image: once for this version and these packages, some seconds.');
+        await build(directory, { pyodide, wasm, stdlib }, options);
       }
     } finally {
-      await rm(temporary, { recursive: true, force: true });
+      await release();
     }
   }
-  const count = (await readdir(directory)).filter((file) => LIBRARY_FILE.test(file)).length;
+  directory = await realpath(directory);
+  await utimes(directory, new Date(), new Date()).catch(() => {}); // in use: see `removeOld`
+  const libraries = (await readdir(directory)).filter((file) => LIBRARY_FILE.test(file)).length;
   return {
     wasm: join(directory, 'python.wasm'),
     snapshot: join(directory, 'snapshot'),
-    libraries: Array.from({ length: count }, (_, index) => join(directory, libraryFile(index))),
+    libraries: Array.from({ length: libraries }, (_, index) => join(directory, libraryFile(index))),
     directories: [pyodide, directory],
-    ...filesIn(directory),
+    stdlib,
+    ...wheelsIn(directory, wheels),
   };
+}
+
+function wheelsIn(directory: string, wheels: readonly ResolvedWheel[]) {
+  return {
+    wheels: wheels.map(({ fileName }) => join(directory, fileName)),
+    imports: wheels.flatMap(({ imports }) => imports),
+  };
+}
+
+/** Makes the directory of an image, all of it or nothing. */
+async function build(
+  directory: string,
+  { pyodide, wasm, stdlib }: { pyodide: string; wasm: string; stdlib: string },
+  { wheels, signal, memoryLimitBytes, fileLimitBytes }: ImageOptions,
+): Promise<void> {
+  const temporary = `${directory}.${randomUUID()}`;
+  try {
+    await mkdir(temporary, { mode: 0o700 });
+    for (const { fileName, bytes } of wheels) await writeFile(join(temporary, fileName), bytes);
+    const files = { wasm, stdlib, ...wheelsIn(temporary, wheels) };
+    const config: WorkerConfig = { mode: 'build', outputLength: 0, ...files, memoryLimitBytes, fileLimitBytes };
+    const built = await runBuilder(config, [pyodide, temporary], signal);
+    await writeFile(join(temporary, 'python.wasm'), built.wasm);
+    await writeFile(join(temporary, 'snapshot'), built.snapshot);
+    for (const [index, bytes] of built.libraries.entries()) {
+      await writeFile(join(temporary, libraryFile(index)), bytes);
+    }
+    await writeFile(join(temporary, HASHES), JSON.stringify(await hashesOf(temporary)));
+    await rm(directory, { recursive: true, force: true });
+    // where locks do not hold, another process may have been faster: its image is as good, and may be in use
+    await rename(temporary, directory).catch(() => access(join(directory, HASHES)));
+    await removeOld(dirname(directory));
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new Error(
+      `the Python image could not be written to ${dirname(directory)} (${error.message}). ` +
+        'It takes some 30 MB, more with packages: make room, or give another cacheDirectory.',
+      { cause: error },
+    );
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+/** Images nobody has used for long, and what killed builds have left. */
+async function removeOld(parent: string): Promise<void> {
+  for (const name of await readdir(parent)) {
+    if (!/^python-[0-9a-f]{32}/.test(name)) continue;
+    const path = join(parent, name);
+    const age = Date.now() - (await stat(path).catch(() => ({ mtimeMs: Date.now() }))).mtimeMs;
+    if (age > KEPT_MS) await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** Waits until nobody else builds this image. @returns what ends the claim */
+async function claim(lock: string, signal: AbortSignal): Promise<() => Promise<void>> {
+  for (;;) {
+    try {
+      await writeFile(lock, String(process.pid), { flag: 'wx' });
+      return () => rm(lock, { force: true });
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      if (error.code !== 'EEXIST') return async () => {}; // then two may build at once, which does no harm
+    }
+    if (await isAbandoned(lock)) await rm(lock, { force: true });
+    else await setTimeout(100, undefined, { signal });
+  }
+}
+
+/** Whether whoever made the lock has died, or takes too long to be alive. */
+async function isAbandoned(lock: string): Promise<boolean> {
+  try {
+    const [pid, { mtimeMs }] = await Promise.all([readFile(lock, 'utf8'), stat(lock)]);
+    if (Date.now() - mtimeMs > LONGEST_BUILD_MS) return true;
+    if (pid !== '') process.kill(Number(pid), 0);
+    return false;
+  } catch (error) {
+    return isSystemError(error) && error.code === 'ESRCH';
+  }
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error && 'syscall' in error;
 }
 
 async function checkedFile(directory: string, name: 'pyodide.asm.wasm' | 'python_stdlib.zip'): Promise<string> {
@@ -106,13 +196,20 @@ async function checkedFile(directory: string, name: 'pyodide.asm.wasm' | 'python
   return path;
 }
 
-/** The cache, or a temporary directory where the cache cannot be written. */
+/** The cache, or where it cannot be written, a directory of this user among the temporary ones. */
 async function writableDirectory(path: string): Promise<string> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
+    await access(path, constants.W_OK);
     return path;
   } catch {
-    return mkdtemp(join(tmpdir(), 'tapo-python-'));
+    const user = process.getuid?.() ?? 'user';
+    const shared = join(tmpdir(), `tapo-python-${user}`);
+    await mkdir(shared, { mode: 0o700 }).catch(() => {});
+    // anybody can make such a directory: one of another user is not to be trusted
+    const { uid, mode } = await lstat(shared);
+    const isOurs = process.getuid === undefined || (uid === user && (mode & 0o022) === 0);
+    return isOurs ? shared : mkdtemp(`${shared}-`);
   }
 }
 

@@ -11,6 +11,8 @@
  *   on past its deadline and nobody has to be killed; the parent kills whoever does not answer all the same.
  * - Memory: the engine refuses to grow beyond the limit; files, open files, names and output have limits of their own.
  * - Persistence: after every call the whole memory, the globals and the files are put back; calls cannot see each other.
+ *   What a rollout keeps (`lifetime: 'rollout'`) goes into its own calls only, and only into that memory and those files.
+ * - Compiled packages (sandbox/libraries.mjs): linked before the first program, with the same memory, imports and meter.
  * - The version: only the one WebAssembly binary these imports were written for, by its hash, with nothing unknown in it.
  * - Further layers: Node's permission model (no files but the sandbox's own, no processes, workers or addons), an empty
  *   environment, no descriptors but one channel, no eval; on Linux `prlimit` and `bwrap` where they are installed.
@@ -80,8 +82,28 @@ export interface PythonOptions {
   seed?: number | string | undefined;
   /** what the operating system adds around the processes: `auto` takes what is installed and works (Linux: prlimit, bwrap) */
   layers?: 'auto' | 'none';
-  /** where the memory image is kept between runs */
+  /** where the memory image is kept between runs; where it cannot be written, a temporary directory is used */
   cacheDirectory?: string;
+  /** told when the image has to be built, which takes seconds */
+  onProgress?: ((message: string) => void) | undefined;
+}
+
+export interface PythonTool extends Tool<string, string> {
+  /**
+   * Resolves when the first interpreter is there. Calls wait for it by themselves; whoever wants to know of a missing
+   * package or a full disk before the first call waits here.
+   * @throws Error that says what is missing and what to do
+   */
+  ready(): Promise<void>;
+  /** interpreters started so far, ready, on their way and at work; rollouts known, and what they keep */
+  readonly stats: {
+    started: number;
+    idle: number;
+    starting: number;
+    busy: number;
+    sessions: number;
+    stateBytes: number;
+  };
 }
 
 /** beyond the time limit, which the worker watches itself, with room for a busy machine; then it is killed */
@@ -111,13 +133,14 @@ export function createPython({
   seed,
   layers = 'auto',
   cacheDirectory = join(homedir(), '.cache', 'tapo'),
-}: PythonOptions = {}): Tool<string, string> {
+  onProgress,
+}: PythonOptions = {}): PythonTool {
   const limits = { memoryLimitBytes, fileLimitBytes, outputLength: maxOutputLength };
   let prepared: ReturnType<typeof prepare> | undefined;
   async function prepare(signal: AbortSignal) {
     const [{ directories, ...paths }, wrap] = await Promise.all([
       resolveWheels({ packages, packageSource, signal }).then((wheels) =>
-        loadImage({ memoryLimitBytes, fileLimitBytes, cacheDirectory, wheels, signal }),
+        loadImage({ memoryLimitBytes, fileLimitBytes, cacheDirectory, wheels, signal, onProgress }),
       ),
       layers === 'auto' ? findLayers(memoryLimitBytes) : () => [],
     ]);
@@ -150,6 +173,10 @@ export function createPython({
     },
     endRollout: sessions.forget,
     close: () => pool.close(),
+    ready: () => pool.use(async () => {}),
+    get stats() {
+      return { ...pool.stats, ...sessions.stats };
+    },
   };
 
   async function execute(source: string, rolloutId: string, signal: AbortSignal): Promise<string> {

@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { createPython } from '@tapo/tools/python';
 import { openSandbox } from './sandbox.js';
 
 // the first call may have to build the image: seconds, and more on a busy machine
@@ -12,7 +14,7 @@ describe('options', () => {
   const strict = openSandbox({
     workers: 1,
     spares: 0,
-    timeLimitMs: 6000,
+    timeLimitMs: 12_000,
     modules: ['math', 'random', 'statistics'],
     files: false,
     showValue: false,
@@ -67,7 +69,7 @@ describe('options', () => {
         workers: 1,
         spares: 0,
         seed: 7,
-        timeLimitMs: 6000,
+        timeLimitMs: 12_000,
         memoryLimitBytes: 64 * 2 ** 20,
         cacheDirectory,
       },
@@ -93,6 +95,41 @@ describe('options', () => {
     );
     expect((await again('print(1)')).observation).toBe('1');
     expect(readdirSync(cacheDirectory)).toEqual([name]);
+  });
+
+  it('processes that want the same image build it once', async () => {
+    const together = { workers: 1, spares: 0, cacheDirectory: mkdtempSync(join(tmpdir(), 'tapo-cache-')) };
+    const told: string[] = [];
+    const pools = Array.from({ length: 3 }, () => createPython({ ...together, onProgress: (text) => told.push(text) }));
+    await Promise.all(pools.map((python) => python.ready()));
+    expect(told).toEqual(['Building the Python image: once for this version and these packages, some seconds.']);
+    expect(readdirSync(together.cacheDirectory)).toHaveLength(1);
+    await Promise.all(pools.map((python) => python.close?.()));
+  });
+
+  it('a lock left by a process that died is no obstacle', async () => {
+    const left = mkdtempSync(join(tmpdir(), 'tapo-cache-'));
+    const [name] = readdirSync(cacheDirectory);
+    const ended = spawnSync(process.execPath, ['--version']).pid;
+    writeFileSync(join(left, `${name}.lock`), String(ended));
+    const python = createPython({ workers: 1, spares: 0, memoryLimitBytes: 64 * 2 ** 20, cacheDirectory: left });
+    await python.ready();
+    expect(readdirSync(left)).toEqual([name]);
+    await python.close?.();
+  });
+
+  it('a cache that cannot be written gives way to a temporary directory', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'tapo-cache-')), 'a file');
+    writeFileSync(file, '');
+    const python = createPython({ workers: 1, spares: 0, memoryLimitBytes: 64 * 2 ** 20, cacheDirectory: file });
+    await python.ready();
+    await python.close?.();
+  });
+
+  it('ready() tells what is missing', async () => {
+    const python = createPython({ workers: 1, spares: 0, packages: ['numpy'], cacheDirectory });
+    await expect(python.ready()).rejects.toThrow(/"numpy" is not part of npm. Give packageSource.*numpy-2.4.6-cp314/s);
+    await python.close?.();
   });
 
   it('a memory limit below what Python needs is an error that says so', async () => {

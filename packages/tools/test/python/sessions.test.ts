@@ -142,6 +142,11 @@ describe('limits of what is kept', () => {
     ]);
   });
 
+  it('what was freed does not count', async () => {
+    const [first, second] = await all('freed', 'x = 1\nprint(len("ab" * 10_000_000))', 'print(x)');
+    expect([first, second]).toEqual(['20000000', '1']);
+  });
+
   it('modules and files stay forbidden, also after a first program that was cut off', async () => {
     expect(await all('forbidden', 'while True: pass', 'x = 1', 'import os', 'open("a")')).toEqual([
       expect.stringMatching(/Time limit exceeded/),

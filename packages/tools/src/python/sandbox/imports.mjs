@@ -19,7 +19,7 @@ import { TICK_IMPORT } from './wasm-binary.mjs';
  * @param {(bytes: Uint8Array) => void} host.fillRandom
  * @param {(index: number) => Function} host.tableFunction
  * @param {{ malloc(size: number): number, free(pointer: number): void }} host.heap Python's own allocator
- * @param {number} host.memoryLimitBytes
+ * @param {() => number} host.memoryLimit in bytes
  * @param {() => void} host.onMemoryRefused
  * @param {{ has(path: string): boolean, symbol(path: string, name: string): number }} host.libraries those linked when the image was built
  */
@@ -31,7 +31,7 @@ export function createImports({
   fillRandom,
   tableFunction,
   heap,
-  memoryLimitBytes,
+  memoryLimit,
   onMemoryRefused,
   libraries,
 }) {
@@ -73,12 +73,12 @@ export function createImports({
       });
       return 0;
     },
-    emscripten_get_heap_max: () => memoryLimitBytes,
+    emscripten_get_heap_max: memoryLimit,
     emscripten_resize_heap: (/** @type {number} */ size) => {
       // a little more than asked, so that a growing list does not grow the memory each time
       const wanted = size >>> 0;
-      const roomy = Math.min(memoryLimitBytes, Math.ceil(wanted * 1.1));
-      if (wanted <= memoryLimitBytes && memory.grow(Math.max(wanted, roomy))) return 1;
+      const roomy = Math.min(memoryLimit(), Math.ceil(wanted * 1.1));
+      if (wanted <= memoryLimit() && memory.grow(Math.max(wanted, roomy))) return 1;
       onMemoryRefused();
       return 0;
     },

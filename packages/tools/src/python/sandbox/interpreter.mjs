@@ -76,6 +76,7 @@ export function createInterpreter({
   for (const { path, size, read } of packaged) files.install(path, size, read);
 
   let memoryRefused = false;
+  let saving = false;
   /** @type {Function[]} */
   const tableCache = [];
   const importOf = createImports({
@@ -86,7 +87,7 @@ export function createInterpreter({
     fillRandom,
     tableFunction: (index) => (tableCache[index] ??= /** @type {Function} */ (table.get(index))),
     heap: { malloc: (size) => exported.malloc(size), free: (pointer) => exported.free(pointer) },
-    memoryLimitBytes,
+    memoryLimit: () => (saving ? 0 : memoryLimitBytes),
     onMemoryRefused: () => (memoryRefused = true),
     libraries: { has: (path) => linker.has(path), symbol: (path, name) => linker.symbol(path, name) },
   });
@@ -160,6 +161,26 @@ export function createInterpreter({
   const globals = linker.globals();
   restore();
 
+  /** What was freed still stands in memory: as zeros it need not be saved. Takes all free blocks, without growing, and gives them back. @param {number} timeLimitMs */
+  function clearFreeMemory(timeLimitMs) {
+    saving = true;
+    clock.start(timeLimitMs);
+    try {
+      const blocks = [];
+      for (let size = 1 << 24; size >= 1 << 14;) {
+        const block = exported.malloc(size) >>> 0;
+        if (block) {
+          memory.bytes.fill(0, block, block + size);
+          blocks.push(block);
+        } else size /= 2;
+      }
+      for (const block of blocks) exported.free(block);
+    } finally {
+      clock.stop();
+      saving = false;
+    }
+  }
+
   /** @param {Snapshot} image */
   function relinked(image) {
     memory.grow(image.memoryBytes); // instances write their initial data, which `restore` overwrites
@@ -174,6 +195,7 @@ export function createInterpreter({
   /** @returns {Snapshot} */
   function takeSnapshot() {
     const { run, libraries } = initialise();
+    clearFreeMemory(Infinity);
     const { bytes } = memory;
     const values = linker.globals().map((global) => global.value);
     return { memoryBytes: bytes.length, stretches: stretchesOf(bytes), globals: values, libraries, run };
@@ -231,6 +253,7 @@ export function createInterpreter({
 
     /** What the program left, for `load` in this process or another of the same image. @returns {Buffer} */
     save() {
+      clearFreeMemory(1000); // a heap that hostile code has broken may be a circle
       const { bytes } = memory;
       /** @type {SessionState} */
       const state = {
