@@ -52,6 +52,11 @@ describe('what a program shows', () => {
       'é 2',
     ],
     ['dates in UTC', 'import datetime\nprint(datetime.datetime.fromtimestamp(0))', '1970-01-01 00:00:00'],
+    [
+      'SQLite in a file',
+      'import sqlite3\nfor _ in range(2):\n    with sqlite3.connect("a.db") as c:\n        c.execute("create table if not exists t(x)")\n        c.execute("insert into t values (1)")\nprint(c.execute("select count(*) from t").fetchone())',
+      '(2,)',
+    ],
     ['SQLite', 'import sqlite3\nprint(sqlite3.connect(":memory:").execute("select 6 * 7").fetchall())', '[(42,)]'],
   ])('%s', async (_name, source, observation) => {
     expect(await run(source)).toMatchObject({ status: 'ok', observation });

@@ -131,6 +131,9 @@ export function createFileSystemCalls(memory, files) {
         return files.duplicate(fd, memory.view.getInt32(varargs >>> 0, true));
       }
       if (command === F_GETFL) return flags;
+      // nobody else is there to hold a lock
+      if (command === F_GETLK) memory.view.setInt16(memory.view.getUint32(varargs >>> 0, true), F_UNLCK, true);
+      if (command === F_GETLK || command === F_SETLK || command === F_SETLKW) return 0;
       return command === F_GETFD || command === F_SETFD || command === F_SETFL ? 0 : -errno.EINVAL;
     },
     __syscall_ioctl: (fd) => (files.file(fd), -errno.ENOTTY),
@@ -181,6 +184,10 @@ const F_GETFD = 1;
 const F_SETFD = 2;
 const F_GETFL = 3;
 const F_SETFL = 4;
+const F_GETLK = 12;
+const F_SETLK = 13;
+const F_SETLKW = 14;
+const F_UNLCK = 2;
 const F_DUPFD_CLOEXEC = 1030;
 
 /** @type {(call: (...args: any[]) => number, sign: 1 | -1) => (...args: any[]) => number} */
