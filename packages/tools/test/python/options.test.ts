@@ -122,7 +122,7 @@ describe('options', () => {
     const file = join(mkdtempSync(join(tmpdir(), 'tapo-cache-')), 'a file');
     writeFileSync(file, '');
     const python = createPython({ workers: 1, spares: 0, memoryLimitBytes: 64 * 2 ** 20, cacheDirectory: file });
-    await python.ready();
+    await expect(python.ready()).resolves.toBeUndefined();
     await python.close?.();
   });
 
