@@ -2,7 +2,7 @@ import { colors } from './cli/colors.js';
 import { renderPanel, visibleWidth } from './progress-panel.js';
 import type { PanelState } from './progress-panel.js';
 import type { StepMetrics } from './step-metrics.js';
-import { printable } from './view/visible-text.js';
+import { printable, printableJson } from './view/visible-text.js';
 
 /** Progress of a run on the terminal: a live view on a TTY, else a line per step. */
 export interface Progress {
@@ -92,7 +92,7 @@ export function createProgress(options: ProgressOptions): Progress {
       state.rollouts = 0;
       const mean = started === undefined ? undefined : (now() - started) / 1000 / done;
       state.secondsLeft = mean === undefined ? undefined : mean * (steps - metrics.step);
-      if (json) stream.write(`${JSON.stringify(metrics)}\n`);
+      if (json) stream.write(`${printableJson(metrics)}\n`);
       else if (live) draw();
       else if (metrics.step === 1 || metrics.step === steps || now() - toldAt >= plainEveryMs) {
         toldAt = now();

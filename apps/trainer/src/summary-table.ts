@@ -1,10 +1,11 @@
 import type { SourceSummary, Summary } from '@tapo/eval';
+import { printable } from './view/visible-text.js';
 
 /** A summary as a few aligned lines: overall, then by source. */
 export function describeSummary(summary: Summary): string {
   const header = ['', 'problems', 'accuracy', 'format', 'calls'];
   const rows = parts(summary).map(([name, { problems, accuracy, formatRate, callsPerProblem }]) => [
-    name,
+    printable(name),
     String(problems),
     `${percent(accuracy.value)} (${percent(accuracy.low)}–${percent(accuracy.high)})`,
     percent(formatRate),
@@ -20,7 +21,7 @@ export function compareSummaries(before: Summary, after: Summary, { sources = tr
     const then: SourceSummary | undefined = name === 'all' ? before : before.bySource[name];
     const change = (of: (summary: SourceSummary) => string) => `${then ? of(then) : '–'} → ${of(now)}`;
     return [
-      name,
+      printable(name),
       String(now.problems),
       change(({ accuracy }) => percent(accuracy.value)),
       change(({ formatRate }) => percent(formatRate)),

@@ -25,7 +25,9 @@ const tagColors: Record<string, (text: string) => string> = {
 /** A rollout for the terminal: the policy's blocks, the tools' answers indented, the verdict. */
 export function renderTrace(rollout: TracedRollout): string {
   const { question, source, targets, segments, answer, accurate, reward, stopReason } = rollout;
-  const lines = [`${colors.bold(printable(question))}${source === undefined ? '' : colors.dim(`  (${source})`)}`];
+  const lines = [
+    `${colors.bold(printable(question))}${source === undefined ? '' : colors.dim(`  (${printable(source)})`)}`,
+  ];
   for (const { text, sampled } of segments) {
     const shown = printable(text.trim()).replaceAll('\n', '\n    ');
     if (shown === '') continue;
@@ -33,7 +35,7 @@ export function renderTrace(rollout: TracedRollout): string {
   }
   const verdict = accurate ? colors.green('right') : colors.red('wrong');
   const wanted = targets.length === 0 ? '' : `, wanted ${targets.map((target) => printable(target)).join(' or ')}`;
-  const got = answer === null ? `no answer (${stopReason})` : `answer ${printable(answer)}`;
+  const got = answer === null ? `no answer (${printable(stopReason)})` : `answer ${printable(answer)}`;
   lines.push(
     `  ${targets.length === 0 ? '' : `${verdict}: `}${got}${wanted}${targets.length === 0 ? '' : `, reward ${reward.toFixed(2)}`}`,
   );

@@ -4,6 +4,7 @@ import type { Command } from './command.js';
 import { parseCommandLine, UsageError } from './command.js';
 import { commands } from './commands.js';
 import { commandHelp, overviewHelp } from './help.js';
+import { printable } from '../view/visible-text.js';
 
 /** Runs `tapo` with the given arguments; prints, and returns the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -36,8 +37,10 @@ export async function main(argv: readonly string[]): Promise<number> {
 function printError(error: unknown, debug: boolean): void {
   if (debug) console.error(error);
   const message = error instanceof Error ? error.message || error.name : String(error);
-  console.error(`${colors.red('error')} ${message}`);
-  if (error instanceof UsageError && error.remedy !== undefined) console.error(`${colors.cyan('→')} ${error.remedy}`);
+  // a file, a server or a model may be quoted in it
+  console.error(`${colors.red('error')} ${printable(message)}`);
+  if (error instanceof UsageError && error.remedy !== undefined)
+    console.error(`${colors.cyan('→')} ${printable(error.remedy)}`);
   else if (!debug && isOurFault(error)) console.error(colors.dim('(--debug prints where this comes from)'));
 }
 

@@ -13,6 +13,7 @@ import { configForModel } from '../run-model.js';
 import { withSession } from '../session.js';
 import { describeSummary } from '../summary-table.js';
 import { baseRecord } from '../trajectory-records.js';
+import { printableJson } from '../view/visible-text.js';
 
 export const evalCommand: Omit<Command, 'summary'> = {
   positionals: { 'MODEL?': 'a model directory or a run directory; default: `model` of the config' },
@@ -71,7 +72,7 @@ export const evalCommand: Omit<Command, 'summary'> = {
         samples,
         seed,
       });
-      if (input.options['json'] === true) console.log(JSON.stringify(summary, null, 2));
+      if (input.options['json'] === true) console.log(printableJson(summary, 2));
       else if (before === undefined) console.log(describeSummary(summary));
       else console.log(`before\n${describeSummary(before)}\nafter\n${describeSummary(summary)}`);
       const out = textOption(input, 'out');

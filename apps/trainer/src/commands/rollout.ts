@@ -6,6 +6,7 @@ import { configForModel } from '../run-model.js';
 import { withSession } from '../session.js';
 import { renderTrace } from '../trace.js';
 import { baseRecord } from '../trajectory-records.js';
+import { printableJson } from '../view/visible-text.js';
 
 export const rolloutCommand: Omit<Command, 'summary'> = {
   positionals: {
@@ -47,7 +48,7 @@ export const rolloutCommand: Omit<Command, 'summary'> = {
       for (const { trajectory, judgement } of members) {
         const record = baseRecord(problem, trajectory, judgement, policy.tokenizer);
         const segments = textSegments(trajectory, policy.tokenizer);
-        console.log(input.options['json'] === true ? JSON.stringify(record) : renderTrace({ ...record, segments }));
+        console.log(input.options['json'] === true ? printableJson(record) : renderTrace({ ...record, segments }));
         if (trajectory.error !== undefined) throw new Error(`the engine failed: ${trajectory.error}`);
       }
     });

@@ -29,6 +29,16 @@ export function printable(text: string): string {
   return text.replaceAll(hidden, escapeCharacter);
 }
 
+/** JSON safe to print on a terminal: the same value, with what `printable` would show by its code as JSON's own escapes. */
+export function printableJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replaceAll(hidden, (character) =>
+    Array.from(
+      { length: character.length },
+      (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`,
+    ).join(''),
+  );
+}
+
 function escapeCharacter(character: string): string {
   return `\\u{${(character.codePointAt(0) as number).toString(16)}}`;
 }
