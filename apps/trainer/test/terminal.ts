@@ -12,8 +12,8 @@ export interface FakeTerminal {
   readonly title: string;
 }
 
-export function fakeTerminal({ columns = 80, rows = 24, isTTY = true } = {}): FakeTerminal {
-  const terminal = new headless.Terminal({ cols: columns, rows, allowProposedApi: true, convertEol: true });
+export function fakeTerminal({ columns = 80, rows = 24, isTTY = true, scrollback = 1000 } = {}): FakeTerminal {
+  const terminal = new headless.Terminal({ cols: columns, rows, scrollback, allowProposedApi: true, convertEol: true });
   const written: string[] = [];
   let title = '';
   terminal.onTitleChange((text) => (title = text));
