@@ -71,8 +71,8 @@ export function renderPanel(state: PanelState, columns: number): string[] {
       columns,
     );
   });
-  const now = fitting([colors.dim(printable(nowText(state)))], columns);
-  return [fitting(head, columns), ...lines, ...(now === '' ? [] : [now])];
+  const now = nowText(state);
+  return [fitting(head, columns), ...lines, ...(now === '' ? [] : [fitting([colors.dim(printable(now))], columns)])];
 }
 
 function nowText({ status, step, steps, rollouts, rolloutsPerStep }: PanelState): string {

@@ -175,6 +175,9 @@ describe('a run of a tiny random model', () => {
     const out = join(await folder(), 'run');
     const trained = await tapo('train', '--model', model, '--out', out, ...short, '--json');
     expect(trained.code).toBe(0);
+    // with --json stdout is for machines: what is told to people goes to stderr
+    expect(trained.out).toBe('');
+    expect(trained.err).toContain(`done: 1 steps. Report: ${out}`);
     expect(JSON.parse(await readFile(join(out, 'config.json'), 'utf8'))).toMatchObject({ model, steps: 1 });
     expect(JSON.parse(await readFile(join(out, 'summary.json'), 'utf8'))).toMatchObject({ steps: 1, finished: true });
     expect(await readFile(join(out, 'report.html'), 'utf8')).toContain('<!doctype html>');
