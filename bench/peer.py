@@ -76,7 +76,7 @@ def memory():
     return {"bytes": peak}
 
 
-def trl_start(directory, prompts, group, tokens, steps):
+def trl_start(directory, prompts, group, tokens, fixed, steps):
     """A GRPOTrainer that waits before every step until it is asked for one."""
     from datasets import Dataset
     from transformers import TrainerCallback
@@ -105,7 +105,7 @@ def trl_start(directory, prompts, group, tokens, steps):
         per_device_train_batch_size=len(prompts) * group,
         num_generations=group,
         max_completion_length=tokens,
-        generation_kwargs={"min_new_tokens": tokens, "top_k": 0},
+        generation_kwargs={"top_k": 0, **({"min_new_tokens": tokens} if fixed else {})},
         beta=0.0,
         loss_type="dapo",
         gradient_checkpointing=False,

@@ -11,6 +11,7 @@ import {
   type LocalEngine,
   type LocalEngineOptions,
   type ModelConfig,
+  type Tokenizer,
 } from '@tapo/policy';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -48,7 +49,10 @@ export function modelConfig(size: Size): ModelConfig {
   });
 }
 
-export function startEngine(size: Size, options: Partial<LocalEngineOptions> = {}): Promise<LocalEngine> {
+export function startEngine(
+  size: Size,
+  options: Partial<Omit<LocalEngineOptions, 'tokenizer'>> = {},
+): Promise<LocalEngine<Tokenizer>> {
   const config = modelConfig(size);
   const parameters = initializeParameters(config, { seed: 1, linearStd: 'fan-in', embeddingStd: 0.2 });
   return createLocalEngine({ config, parameters, tokenizer: endless(config.vocabSize), ...options });

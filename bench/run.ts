@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { gemm } from './gemm.js';
 import type { Size } from './policy-bench.js';
 import { startPython, type PythonPeer } from './python.js';
+import { rlStep } from './rl-step.js';
 import { sampling } from './sampling.js';
 import { train } from './train.js';
 
@@ -30,7 +31,12 @@ export interface Table {
   rows: Record<string, string | number>[];
 }
 
-const sections: Record<string, (context: BenchContext) => Promise<Table[]>> = { train, sampling, gemm };
+const sections: Record<string, (context: BenchContext) => Promise<Table[]>> = {
+  train,
+  sampling,
+  'rl-step': rlStep,
+  gemm,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
