@@ -1,50 +1,19 @@
-/** The machine's peak: the fastest product of two square matrices, by ONNX Runtime and by PyTorch. */
-import '@tensorflow/tfjs';
-import * as tf from '@tensorflow/tfjs-core';
-import { compile, type HostTensor } from '@tapo/tfjs-onnx';
-
+/** What the machine can do at most: the product of two square matrices, by ONNX Runtime and by PyTorch. */
+import { gflops, matrixProduct } from '../apps/trainer/src/bench/gemm.js';
+import { alternate, type Contestant } from './alternate.js';
 import type { BenchContext, Table } from './run.js';
 
-const sizes = [1024, 2048];
-
-export async function gemmPeak(threads: number): Promise<{ gflops: number; table: Table }> {
-  await tf.setBackend('cpu');
-  const rows = [];
-  for (const size of sizes) rows.push({ size, 'ONNX Runtime GFLOP/s': gflops(size, await fastest(size, threads)) });
-  return {
-    gflops: Math.max(...rows.map((row) => row['ONNX Runtime GFLOP/s'])),
-    table: { title: `Matrix products, ${threads} threads`, rows },
-  };
-}
-
-export async function gemm({ threads, python }: BenchContext): Promise<Table[]> {
-  const { table } = await gemmPeak(threads);
-  if (!python) return [table];
-  for (const row of table.rows) {
-    const size = row['size'] as number;
-    row['torch GFLOP/s'] = gflops(size, (await python.call('gemm', { size, rounds: 8 })).ms);
+export async function gemm({ threads, python, rounds }: BenchContext): Promise<Table[]> {
+  const table: Table = { title: `Matrix products, ${threads} threads`, rows: [] };
+  for (const size of [1024, 2048]) {
+    const product = await matrixProduct(size, threads);
+    const contestants: Contestant[] = [{ name: 'ONNX Runtime', run: product.run }];
+    if (python)
+      contestants.push({ name: 'torch', run: async () => (await python.call('gemm', { size, rounds: 1 })).ms });
+    const times = await alternate(contestants, rounds);
+    const rates = Object.entries(times).map(([name, ms]) => [`${name} GFLOP/s`, gflops(size, ms)]);
+    table.rows.push({ size, ...(Object.fromEntries(rates) as Record<string, number>) });
+    await product.dispose();
   }
   return [table];
-}
-
-async function fastest(size: number, threads: number): Promise<number> {
-  const product = compile(({ a, b }) => ({ product: tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D) }), { threads });
-  const square = (): HostTensor => ({
-    data: Float32Array.from({ length: size * size }, Math.random),
-    shape: [size, size],
-    dtype: 'float32',
-  });
-  const [a, b, result] = [square(), square(), square()];
-  let best = Infinity;
-  for (let round = 0; round < 8; round++) {
-    const start = performance.now();
-    await product.run({ a, b }, { outputs: { product: result } });
-    best = Math.min(best, performance.now() - start);
-  }
-  await product.dispose();
-  return best;
-}
-
-function gflops(size: number, ms: number): number {
-  return (2 * size ** 3) / ms / 1e6;
 }

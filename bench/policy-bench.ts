@@ -1,11 +1,6 @@
-/** What the policy benchmarks share: models by size, batches, a table and a JSON line. */
-import type { Batch } from '@tapo/core';
+/** What the benchmarks of the policy share: engines over models by size, a table and a JSON line. */
 import {
-  characterTokenizer,
   createLocalEngine,
-  createTokenizer,
-  initializeParameters,
-  parseModelConfig,
   saveModelDirectory,
   type HostParameters,
   type LocalEngine,
@@ -17,45 +12,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { randomModel, type Size } from '../apps/trainer/src/bench/models.js';
 import type { PythonPeer } from './python.js';
 
-const tokenizer = createTokenizer(characterTokenizer());
-/** Any number of tokens, none of which ends a sequence. */
-const endless = (vocabSize: number) => ({ ...tokenizer, vocabSize, eosTokenIds: [] });
-
-/** [hidden, MLP width, layers, heads, key/value heads, vocabulary] */
-const sizes = {
-  '0.1M': [64, 128, 2, 2, 2, 112],
-  '0.2M': [96, 128, 3, 3, 3, 112],
-  '1M': [128, 384, 4, 4, 4, 112],
-  '10M': [320, 864, 6, 5, 5, 4096],
-  '135M': [576, 1536, 30, 9, 3, 49152],
-} as const satisfies Record<string, readonly number[]>;
-
-export type Size = keyof typeof sizes;
-
-export function modelConfig(size: Size): ModelConfig {
-  const [hidden, width, layers, heads, kvHeads, vocabulary] = sizes[size];
-  return parseModelConfig({
-    model_type: 'qwen2',
-    vocab_size: vocabulary,
-    hidden_size: hidden,
-    intermediate_size: width,
-    num_hidden_layers: layers,
-    num_attention_heads: heads,
-    num_key_value_heads: kvHeads,
-    tie_word_embeddings: true,
-    max_position_embeddings: 8192,
-  });
-}
+export { batchOf, modelConfig, trainingFlops } from '../apps/trainer/src/bench/models.js';
+export type { Size };
 
 export function startEngine(
   size: Size,
   options: Partial<Omit<LocalEngineOptions, 'tokenizer'>> = {},
 ): Promise<LocalEngine<Tokenizer>> {
-  const config = modelConfig(size);
-  const parameters = initializeParameters(config, { seed: 1, linearStd: 'fan-in', embeddingStd: 0.2 });
-  return createLocalEngine({ config, parameters, tokenizer: endless(config.vocabSize), ...options });
+  return createLocalEngine({ ...randomModel(size), ...options });
 }
 
 /** Gives the Python peer the same model, as transformers loads it. */
@@ -68,26 +35,6 @@ export async function loadIntoPython(
   await saveModelDirectory(directory, { config, parameters });
   await python.call('load', { directory });
   await rm(directory, { recursive: true });
-}
-
-/** A supervised batch of rows of the given lengths. */
-export function batchOf(lengths: number[], vocabSize: number): Batch {
-  const rows = lengths.length;
-  const length = Math.max(...lengths);
-  const size = rows * length;
-  const real = lengths.reduce((total, each) => total + each, 0);
-  const lossMask = Float32Array.from({ length: size }, (_, i) =>
-    i % length < lengths[Math.floor(i / length)]! ? 1 : 0,
-  );
-  return {
-    rows,
-    length,
-    lengths: Int32Array.from(lengths),
-    inputs: Int32Array.from({ length: size }, (_, i) => (i * 31) % vocabSize),
-    targets: Int32Array.from({ length: size }, (_, i) => (i * 17 + 5) % vocabSize),
-    lossMask,
-    weights: lossMask.map((mask) => mask / real),
-  };
 }
 
 export async function milliseconds(action: () => Promise<unknown>): Promise<number> {

@@ -3,8 +3,7 @@
  *
  *     node --import tsx --conditions=tapo-source bench/run.ts [SECTION…] [--sizes 0.1M,1M] [--threads 2] [--rounds 5] [--json FILE]
  *
- * Sections: train sampling rl-step gemm memory backends growth. What needs Python or llama.cpp brings it along, and says so
- * where it cannot.
+ * Sections: train, sampling, rl-step, gemm. The Python they compare with brings itself along, and says so where it cannot.
  */
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { writeFile } from 'node:fs/promises';

@@ -1,12 +1,13 @@
 /**
  * A training step (forward, backward, clip, AdamW) against PyTorch: transformers' Qwen2 with its default attention, fused
- * AdamW, the same weights and the same rows of equal length. Share of the GEMM peak: 6 · parameters · tokens, plus attention
- * 12 · layers · length · width per token, over the fastest product of two matrices that ONNX Runtime computes here.
+ * AdamW, the same weights and the same rows of equal length. A product of two matrices takes its turn too: the peak.
  */
+import { gflops, matrixProduct } from '../apps/trainer/src/bench/gemm.js';
 import { alternate, type Contestant } from './alternate.js';
-import { gemmPeak } from './gemm.js';
-import { batchOf, loadIntoPython, modelConfig, startEngine, type Size } from './policy-bench.js';
+import { batchOf, loadIntoPython, modelConfig, startEngine, trainingFlops, type Size } from './policy-bench.js';
 import type { BenchContext, Table } from './run.js';
+
+const GEMM_SIZE = 2048;
 
 /** [rows, tokens per row] */
 const batches: Record<Size, [number, number]> = {
@@ -18,7 +19,7 @@ const batches: Record<Size, [number, number]> = {
 };
 
 export async function train({ threads, python, rounds, sizes }: BenchContext): Promise<Table[]> {
-  const peak = await gemmPeak(threads);
+  const product = await matrixProduct(GEMM_SIZE, threads);
   const table: Table = { title: `Training step, ${threads} threads`, rows: [] };
   for (const size of sizes) {
     const config = modelConfig(size);
@@ -27,6 +28,7 @@ export async function train({ threads, python, rounds, sizes }: BenchContext): P
     const engine = await startEngine(size, { threads });
     const losses: Record<string, number> = {};
     const contestants: Contestant[] = [
+      { name: 'GEMM', run: product.run },
       {
         name: 'tapo',
         async run() {
@@ -52,8 +54,8 @@ export async function train({ threads, python, rounds, sizes }: BenchContext): P
     }
     const times = await alternate(contestants, size === '135M' ? Math.min(3, rounds) : rounds);
     const tokens = rows * length;
-    const { numHiddenLayers, numAttentionHeads, headDim } = config;
-    const flops = tokens * (6 * engine.info.parameters + 12 * numHiddenLayers * length * numAttentionHeads * headDim);
+    const rate = trainingFlops(engine.info.parameters, rows, length, config) / times['tapo']! / 1e6;
+    const peak = gflops(GEMM_SIZE, times['GEMM']!);
     table.rows.push({
       model: size,
       parameters: engine.info.parameters,
@@ -61,11 +63,13 @@ export async function train({ threads, python, rounds, sizes }: BenchContext): P
       'tapo ms': times['tapo']!,
       ...(python && { 'torch ms': times['torch']!, ratio: times['torch']! / times['tapo']! }),
       'tokens/s': (tokens / times['tapo']!) * 1000,
-      'GFLOP/s': flops / times['tapo']! / 1e6,
-      'share of peak': flops / times['tapo']! / 1e6 / peak.gflops,
+      'GFLOP/s': rate,
+      'GEMM GFLOP/s': peak,
+      'share of peak': rate / peak,
       ...(python && { 'loss difference': Math.abs(losses['tapo']! - losses['torch']!) }),
     });
     await engine.close();
   }
-  return [peak.table, table];
+  await product.dispose();
+  return [table];
 }

@@ -67,6 +67,10 @@ export const commands: Record<string, CommandEntry> = {
     summary: 'Say what works on this machine and why',
     load: async () => (await import('../commands/doctor.js')).doctorCommand,
   },
+  bench: {
+    summary: 'Measure how fast this machine trains and samples, and in how much memory',
+    load: async () => (await import('../commands/bench.js')).benchCommand,
+  },
   'serve-code': {
     summary: 'Serve the code sandbox over HTTP',
     load: async () => (await import('../commands/serve-code.js')).serveCodeCommand,

@@ -1,0 +1,162 @@
+import { createLocalEngine, loadModel } from '@tapo/policy';
+import type { LocalEngine, Tokenizer } from '@tapo/policy';
+import { availableParallelism, cpus, totalmem } from 'node:os';
+import colors from 'picocolors';
+import { gflops, matrixProduct } from '../bench/gemm.js';
+import { measure } from '../bench/measure.js';
+import type { Phase } from '../bench/measure.js';
+import { batchOf, endless, randomModel, sizes, trainingFlops } from '../bench/models.js';
+import type { Size } from '../bench/models.js';
+import { createRlSteps, letterPrompts } from '../bench/rl-step.js';
+import type { Command, CommandInput } from '../cli/command.js';
+import { integerOption, textOption, UsageError } from '../cli/command.js';
+import { findModel } from '../find-model.js';
+
+/** One line of the table. */
+interface Measured extends Phase {
+  phase: string;
+  tokens?: number;
+  note?: string;
+}
+
+const GEMM_SIZE = 2048;
+const targets = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
+
+export const benchCommand: Omit<Command, 'summary'> = {
+  options: {
+    model: { type: 'string', value: 'MODEL', description: 'a model directory, a .gguf file or an id of the hub' },
+    size: {
+      type: 'string',
+      value: 'SIZE',
+      description: `a random model: ${Object.keys(sizes).join(', ')} (default 1M)`,
+    },
+    lora: { type: 'string', value: 'RANK', description: 'train adapters of this rank on all linear layers' },
+    rows: { type: 'string', value: 'N', description: 'rows of a training batch (default 8)' },
+    length: { type: 'string', value: 'N', description: 'tokens of a row (default 128)' },
+    sequences: { type: 'string', value: 'N', description: 'sequences sampled at once (default 16)' },
+    sampled: { type: 'string', value: 'N', description: 'tokens sampled in each (default 64)' },
+    repeats: { type: 'string', value: 'N', description: 'measurements of each phase after the first (default 3)' },
+    threads: { type: 'string', value: 'N', description: 'cores to use (default all, at most 8)' },
+    checkpointing: { type: 'boolean', description: 'gradient checkpointing: less memory, about a quarter more time' },
+    json: { type: 'boolean', description: 'one line of JSON instead of a table' },
+  },
+  details:
+    'Times and peak memory of what a run consists of: log-probabilities, forward and backward, the optimizer step,\n' +
+    'sampling, and one whole RL step of 4 problems. Memory is that of the process at its highest, whatever came before.',
+  examples: ['tapo bench --size 10M', 'tapo bench --model SmolLM2.gguf --lora 16 --rows 8 --length 512'],
+  async run(input) {
+    const asked = (name: string, fallback: number) => integerOption(input, name, 1) ?? fallback;
+    const threads = asked('threads', Math.min(8, availableParallelism()));
+    const repeats = integerOption(input, 'repeats') ?? 3;
+    const rank = integerOption(input, 'lora', 1);
+    const { config, parameters, tokenizer } = await chooseModel(input);
+    const peak = await gemmPeak(threads);
+    const engine = await createLocalEngine({
+      config,
+      parameters,
+      tokenizer,
+      threads,
+      gradientCheckpointing: input.options['checkpointing'] === true,
+      ...(rank !== undefined && { lora: { rank, alpha: 2 * rank, targets: [...targets], rsLora: false } }),
+    });
+    try {
+      const [rows, length] = [asked('rows', 8), asked('length', 128)];
+      const batch = batchOf(Array<number>(rows).fill(length), config.vocabSize);
+      const [sequences, sampled] = [asked('sequences', 16), asked('sampled', 64)];
+      const { learner, info } = engine;
+      const phases: Measured[] = [];
+      const record = async (phase: string, tokens: number | undefined, action: () => Promise<unknown>) => {
+        phases.push({ phase, ...(await measure(action, repeats)), ...(tokens !== undefined && { tokens }) });
+        if (input.options['json'] !== true && process.stderr.isTTY) process.stderr.write(`${phase}\n`);
+      };
+      await record('log-probabilities', rows * length, () => learner.logprobs(batch));
+      await record('forward, backward', rows * length, () => learner.forwardBackward(batch, { name: 'cross-entropy' }));
+      await record('optimizer step', undefined, async () => {
+        await learner.optimizerStep({ learningRate: 1e-6 });
+      });
+      await record('sampling', sequences * sampled, sampling(engine, sequences, sampled));
+      const steps = await createRlSteps({
+        engine,
+        prompts: letterPrompts(4, 24),
+        groupSize: Math.max(2, Math.round(sequences / 4)),
+        sampledTokens: sampled,
+      });
+      await record('RL step', undefined, () => steps.step());
+      await steps.close();
+
+      const backward = phases[1] as Measured;
+      const share =
+        rank === undefined
+          ? trainingFlops(info.parameters, rows, length, config) / backward.seconds / 1e9 / peak
+          : undefined;
+      if (share !== undefined) backward.note = `${(100 * share).toFixed(0)}% of the GEMM peak`;
+      const machine = `${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
+      if (input.options['json'] === true) {
+        console.log(JSON.stringify({ machine, ...info, gemmGflops: peak, shareOfGemmPeak: share, phases }));
+        return;
+      }
+      const trained = info.trainedParameters === info.parameters ? '' : ` (${info.trainedParameters} trained)`;
+      console.log(`${machine}; node ${process.version}`);
+      console.log(`${info.parameters} parameters${trained} on ${info.backend}, ${threads} threads`);
+      console.log(`matrix products of ${GEMM_SIZE}: ${peak.toFixed(0)} GFLOP/s\n`);
+      for (const line of tableLines(phases)) console.log(line);
+    } finally {
+      await engine.close();
+    }
+  },
+};
+
+async function chooseModel(input: CommandInput) {
+  const model = textOption(input, 'model');
+  const size = textOption(input, 'size') ?? '1M';
+  if (model === undefined) {
+    if (!Object.hasOwn(sizes, size)) {
+      throw new UsageError(`there is no size "${size}"`, `one of ${Object.keys(sizes).join(', ')}, or --model`);
+    }
+    return randomModel(size as Size);
+  }
+  const { tokenizer, ...loaded } = await loadModel(await findModel(model));
+  return { ...loaded, tokenizer: endless(tokenizer) };
+}
+
+async function gemmPeak(threads: number): Promise<number> {
+  const product = await matrixProduct(GEMM_SIZE, threads);
+  let best = Infinity;
+  for (let round = 0; round < 6; round++) best = Math.min(best, await product.run());
+  await product.dispose();
+  return gflops(GEMM_SIZE, best);
+}
+
+/** Groups of eight share their prompt, as rollouts of one problem do. */
+function sampling({ policy }: LocalEngine<Tokenizer>, sequences: number, sampled: number): () => Promise<void> {
+  let round = 0;
+  return async () => {
+    round++;
+    const options = { maxTokens: sampled, stop: [], temperature: 1, topP: 1, topK: 0 };
+    const sample = async (i: number) => {
+      const sequenceId = `${round}/${i}`;
+      const tokens = Array.from({ length: 24 }, (_, t) => 5 + ((Math.floor(i / 8) * 7 + t * 3) % 80));
+      await policy.sample({ sequenceId, tokens, seed: round * 1000 + i, ...options });
+    };
+    await Promise.all(Array.from({ length: sequences }, (_, i) => sample(i)));
+    await Promise.all(Array.from({ length: sequences }, (_, i) => policy.release(`${round}/${i}`)));
+  };
+}
+
+function tableLines(phases: readonly Measured[]): string[] {
+  const cells = phases.map(({ phase, seconds, peakBytes, tokens, note = '' }) => [
+    phase,
+    seconds >= 1 ? `${seconds.toFixed(2)} s` : `${(seconds * 1000).toFixed(1)} ms`,
+    tokens === undefined ? '' : `${Math.round(tokens / seconds)}`,
+    `${(peakBytes / 2 ** 30).toFixed(2)} GiB`,
+    note,
+  ]);
+  const rows = [['', 'time', 'tokens/s', 'peak memory', ''], ...cells];
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row, i) => {
+    const line = row.map((cell, column) =>
+      column === 0 || column === 4 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!),
+    );
+    return (i === 0 ? colors.dim : String)(`  ${line.join('  ')}`.trimEnd());
+  });
+}
