@@ -2,7 +2,7 @@
 //   npx tsx --conditions=tapo-source examples/smollm2-135m/prepare.ts   the model, demonstrations, problems
 //   tapo sft -c examples/smollm2-135m/sft.json                          the cold start
 //   tapo train -c configs/smollm2-135m.ts
-// Every token counts here: hence the bare question as prompt, one line of an article as observation, no forward pass before
+// Every token counts here: hence short rules, one line of an article as observation, no forward pass before
 // the update, and no groups that teach nothing. See examples/smollm2-135m for what it printed.
 import { defineConfig } from '@tapo/trainer';
 
