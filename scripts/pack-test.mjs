@@ -1,4 +1,5 @@
-// Packs every package, installs the tarballs with npm in an empty project, type-checks and runs each README's example there.
+// Packs every package, installs the tarballs with npm in an empty project, type-checks and runs each README's example there;
+// then makes a tool package from the template, tests, packs and installs it, and trains with it by name.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,8 +9,8 @@ import { pnpm, root } from './pnpm.mjs';
 
 const project = mkdtempSync(join(tmpdir(), 'tapo-pack-'));
 
-function must(name, file, args) {
-  const { status, stdout, stderr } = spawnSync(file, args, { cwd: project, encoding: 'utf8', maxBuffer: 1 << 26 });
+function must(name, file, args, cwd = project) {
+  const { status, stdout, stderr } = spawnSync(file, args, { cwd, encoding: 'utf8', maxBuffer: 1 << 26 });
   if (status !== 0) throw new Error(`${name} failed\n${stdout}${stderr}`);
   console.log(`ok      ${name}`);
   return stdout;
@@ -49,6 +50,34 @@ try {
 
   must('tapo --help', 'npx', ['tapo', '--help']);
   console.log(`${examples.length} README examples run from packed tarballs`);
+
+  const tool = join(project, 'work', 'tapo-tool-word-count');
+  mkdirSync(join(project, 'work'));
+  must('npm create tapo-tool', 'npx', ['create-tapo-tool', tool]);
+  const toolsTarball = tarballs.find((name) => /tapo-tools-\d/.test(name));
+  must('npm install in the new package', 'npm', [...npmInstall, join(project, toolsTarball)], tool);
+  must('npm test in the new package: build and conformance suite', 'npm', ['test'], tool);
+  const [{ filename }] = [JSON.parse(must('npm pack', 'npm', ['pack', '--json', '--ignore-scripts'], tool))].flat();
+  must('npm install of the packed tool', 'npm', [...npmInstall, join(tool, filename)]);
+
+  // the shipped policy knows the tag <search>: under that name it calls the new tool
+  const config = {
+    model: 'node_modules/@tapo/trainer/quickstart/model',
+    tools: [{ name: 'tapo-tool-word-count', as: 'search', maxLength: 50 }],
+    steps: 1,
+    data: { template: 'minimal', maxPromptTokens: 128 },
+    rollout: { problemsPerStep: 4, groupSize: 4, maxTokens: 256, maxObservationTokens: 96 },
+    reward: { overlong: null },
+    dynamicSampling: { maxDraws: 1 },
+    optimizer: { problemsPerMiniBatch: 4 },
+  };
+  writeFileSync(join(project, 'tapo.config.json'), JSON.stringify(config));
+  must('tapo train with the tool by name', 'npx', ['tapo', 'train', '--out', 'run']);
+  const trajectories = readFileSync(join(project, 'run/trajectories/step-1.jsonl'), 'utf8').trim().split('\n');
+  const calls = trajectories.flatMap((line) => JSON.parse(line).turns.flatMap((turn) => turn.calls));
+  const counted = calls.filter(({ status, observation }) => status === 'ok' && /^\d+ words$/.test(observation));
+  if (counted.length === 0) throw new Error(`the tool was not called: ${JSON.stringify(calls).slice(0, 500)}`);
+  console.log(`ok      ${counted.length} of ${calls.length} calls of the run were answered by the packed tool`);
 } finally {
   rmSync(project, { recursive: true, force: true });
 }

@@ -21,5 +21,5 @@ export function create__Tool__({ maxLength = 10_000 }: Create__Tool__Options = {
   };
 }
 
-/** What a tapo config finds under this package's name. */
-export const tool = () => create__Tool__();
+/** What a tapo config finds under this package's name; called with the options of the config's entry. */
+export const tool = create__Tool__;
