@@ -5,7 +5,7 @@ import { defineConfig } from '@tapo/trainer';
 
 export default defineConfig({
   name: 'qwen2.5-0.5b',
-  model: 'models/qwen2.5-0.5b-instruct',
+  model: 'Qwen/Qwen2.5-0.5B-Instruct',
   tools: [{ name: 'search', documents: 'world', topK: 3 }, 'python'],
   engine: { microBatchTokens: 1024 },
   data: { train: 'world', evaluation: 'world', template: 'chat', balanced: true, maxPromptTokens: 512 },

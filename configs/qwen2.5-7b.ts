@@ -5,7 +5,7 @@ import { defineConfig } from '@tapo/trainer';
 
 export default defineConfig({
   name: 'qwen2.5-7b',
-  model: 'models/qwen2.5-7b',
+  model: 'Qwen/Qwen2.5-7B',
   engine: { name: 'tinker' },
   tinker: { baseModel: 'Qwen/Qwen2.5-7B', dialect: 'skyrl', rank: 0 },
   tools: ['serper', 'python'],

@@ -35,7 +35,7 @@ export async function openEngine(
 ): Promise<OpenedEngine> {
   const { model, engine, sampler } = config;
   if (sampler === null) return engine.name === 'local' ? openLocal(config) : openTinker(config);
-  const opened = await openSampler(sampler, await loadModelTokenizer(await findModel(model)));
+  const opened = await openSampler(sampler, await loadModelTokenizer(await findModel(model, { weights: false })));
   if (engine.name === 'openai') return opened.engine;
   try {
     return await samplingElsewhere(
@@ -98,7 +98,7 @@ async function openTinker({
     lossRoute,
     seed,
     dialect: dialect as keyof typeof dialects,
-    tokenizer: await loadModelTokenizer(await findModel(model)),
+    tokenizer: await loadModelTokenizer(await findModel(model, { weights: false })),
     ...(apiKey !== undefined && { apiKey }),
   });
   return { ...opened, description: `${baseModel} at ${baseUrl}` };

@@ -4,6 +4,8 @@ import { UsageError } from './cli/command.js';
 
 export interface FindModelOptions {
   signal?: AbortSignal;
+  /** false: only the tokenizer is needed here */
+  weights?: boolean;
   /** reports a download; default: one line on stderr that is written over, or a line per file where it is no terminal */
   onProgress?: (progress: DownloadProgress) => void;
 }
@@ -16,7 +18,7 @@ export interface FindModelOptions {
  */
 export async function findModel(
   model: string,
-  { signal, onProgress = progressPrinter() }: FindModelOptions = {},
+  { signal, weights = true, onProgress = progressPrinter() }: FindModelOptions = {},
 ): Promise<ModelLocation> {
   const { HF_TOKEN: token, HF_ENDPOINT: endpoint, HF_HUB_OFFLINE: offline } = process.env;
   try {
@@ -25,6 +27,7 @@ export async function findModel(
       ...(endpoint && { endpoint: endpoint.replace(/\/+$/, '') }),
       localFilesOnly: /^(1|true|yes|on)$/i.test(offline ?? ''),
       onProgress,
+      weights,
       ...(signal && { signal }),
     });
   } catch (error) {

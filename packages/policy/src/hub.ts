@@ -36,6 +36,8 @@ export interface DownloadModelOptions {
   cacheDirectory?: string;
   /** address of the hub, for mirrors */
   endpoint?: string;
+  /** false: configuration and tokenizer only, for models whose weights are elsewhere */
+  weights?: boolean;
   /** never use the network */
   localFilesOnly?: boolean;
   /** tries per file; each goes on where the last one broke off */
@@ -61,6 +63,7 @@ export async function downloadModel(
     token,
     cacheDirectory = getHFHubCachePath(),
     endpoint,
+    weights = true,
     localFilesOnly = false,
     maxAttempts = 3,
     onProgress,
@@ -85,6 +88,7 @@ export async function downloadModel(
   const snapshot = join(repository, 'snapshots', commit);
   for await (const entry of listFiles({ ...hub, revision: commit })) {
     if (entry.type !== 'file' || !wanted.test(entry.path)) continue;
+    if (!weights && entry.path.includes('.safetensors')) continue;
     const blob = join(repository, 'blobs', hashOf(entry));
     if (!(await exists(blob))) await fetchBlob(entry, blob);
     await link(blob, join(snapshot, entry.path));

@@ -115,6 +115,13 @@ it('downloads what a model needs, in the layout of huggingface_hub', async () =>
   expect(await loadModelDirectory(snapshot)).toEqual(await loadModelDirectory(fixture));
 });
 
+it('leaves the weights out when they are elsewhere, and fetches them later', async () => {
+  const snapshot = await download({ weights: false });
+  expect(await readdir(snapshot)).toEqual(['config.json']);
+  expect(await download()).toBe(snapshot);
+  expect((await readdir(snapshot)).toSorted()).toEqual(['config.json', 'model.safetensors']);
+});
+
 it('fetches nothing twice, and works without network afterwards', async () => {
   const snapshot = await download();
   hub.requests = [];

@@ -105,7 +105,12 @@ async function findTokenizer(
     const tokenizer = await loadTokenizer(place).catch(() => undefined);
     if (tokenizer) return (token) => tokenizer.tokenBytes(token);
   }
-  return undefined;
+  if (typeof model !== 'string') return undefined;
+  // a .gguf file, or an id of the hub that is in its cache
+  const { loadModelTokenizer, locateModel } = await import('@tapo/policy');
+  const located = await locateModel(model, { localFilesOnly: true }).catch(() => undefined);
+  const tokenizer = located && (await loadModelTokenizer(located).catch(() => undefined));
+  return tokenizer && ((token) => tokenizer.tokenBytes(token));
 }
 
 /** Means of equal stretches. */
