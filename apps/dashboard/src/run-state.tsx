@@ -31,7 +31,7 @@ export function RunProgress({ run }: { run: RunSummary }) {
 }
 
 /** As long as the newest step took, for every step that is left. */
-export function secondsLeft({ status, step, totalSteps, latest }: RunSummary): number | undefined {
+function secondsLeft({ status, step, totalSteps, latest }: RunSummary): number | undefined {
   const perStep = latest && metricAt(latest, 'seconds.total');
   if (status !== 'running' || totalSteps === null || perStep === null || step >= totalSteps) return undefined;
   return perStep * (totalSteps - step);

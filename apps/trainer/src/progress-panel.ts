@@ -94,7 +94,7 @@ export function courseOf(values: readonly number[], width: number): string {
 }
 
 /** As many parts as one line holds: a wrapped line could not be cleared. */
-export function fitting(parts: readonly string[], columns: number): string {
+function fitting(parts: readonly string[], columns: number): string {
   const line = parts.filter((part) => part !== '').join('  ');
   if (parts.length === 0 || visibleWidth(line) < columns) return line;
   return fitting(parts.slice(0, -1), columns);
