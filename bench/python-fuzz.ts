@@ -164,7 +164,7 @@ for (let index = 0; index < calls; index += 1) {
   // on a busy machine any program may run out of time: that is no trace of the one before
   for (let retry = 0; retry < 5 && canary.status === 'timeout'; retry += 1) canary = await run(CANARY);
   if (!CANARY_ANSWER.test(canary.observation)) problems.push(`after call ${index}: ${canary.observation}\n${program}`);
-  if (index % 500 === 499) console.log(index + 1, measure(), Object.fromEntries(counts));
+  if (index % 500 === 499) console.log(index + 1, `${problems.length} problems`, measure(), Object.fromEntries(counts));
 }
 const after = measure();
 if (readdirSync(hostDirectory).length > 0) problems.push('a host file was written');
