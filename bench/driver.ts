@@ -96,11 +96,18 @@ function weigh(trajectories: readonly Trajectory[]): void {
     Object.entries(sent).map(([name, values]) => [name, JSON.stringify(values).length / end]),
   );
   const total = Object.values(bytes).reduce((sum, each) => sum + each, 0);
+  const copies = Array.from({ length: 200 }, () => sent);
+  const [text, writing] = timed(() => JSON.stringify(copies));
+  const [, reading] = timed(() => JSON.parse(text) as unknown);
+  const columns = Object.entries(bytes).map(([name, each]) => `${name} ${each.toFixed(1)}`);
   console.log(
     `${trajectories.length} rows, ${(positions / 1e6).toFixed(1)}M positions: collate ${(collated - started).toFixed(0)} ms, ` +
-      `${(arrayBytes / positions).toFixed(1)} bytes a position in memory, ${total.toFixed(1)} as JSON ` +
-      `(${Object.entries(bytes)
-        .map(([name, each]) => `${name} ${each.toFixed(1)}`)
-        .join(', ')})`,
+      `${(arrayBytes / positions).toFixed(1)} bytes a position in memory, ${total.toFixed(1)} as JSON (${columns.join(', ')}); ` +
+      `JSON written at ${(text.length / 1000 / writing).toFixed(0)} MB/s, read at ${(text.length / 1000 / reading).toFixed(0)} MB/s`,
   );
+}
+
+function timed<T>(run: () => T): [T, number] {
+  const from = performance.now();
+  return [run(), performance.now() - from];
 }
