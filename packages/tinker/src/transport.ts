@@ -6,7 +6,7 @@ export interface TransportOptions {
   /** for example `http://127.0.0.1:8000`; `/api/v1` is appended unless it is there */
   baseUrl: string;
   apiKey?: string;
-  /** simultaneous connections */
+  /** simultaneous connections: a request that the server holds until its result is ready keeps one */
   connections?: number;
   /** time for one HTTP exchange */
   timeoutMs?: number;
@@ -55,7 +55,7 @@ export function createTransport({
   apiPath = '/api/v1',
   apiKey,
   authorization = 'x-api-key',
-  connections = 64,
+  connections = 1024,
   timeoutMs = 60_000,
   maxAttempts = 8,
   backoffMs = 500,

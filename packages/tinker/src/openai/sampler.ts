@@ -44,7 +44,6 @@ export function createOpenAISampler(options: OpenAISamplerOptions): OpenAISample
   if (baseUrls.length === 0) throw new Error('baseUrls is empty: give the address of at least one server.');
   const servers = baseUrls.map((url) =>
     createTransport({
-      connections: 1024,
       // with several servers another one takes over at once
       maxAttempts: baseUrls.length > 1 ? 1 : 8,
       ...rest,
