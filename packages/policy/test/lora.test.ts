@@ -22,6 +22,8 @@ import {
   type LoraConfig,
 } from '@tapo/policy';
 
+import { setTestBackend } from './backend.js';
+
 const config = parseModelConfig({
   model_type: 'qwen2',
   vocab_size: 11,
@@ -60,7 +62,7 @@ const largest = (a: Float32Array, b: Float32Array) =>
   a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] as number))), 0);
 
 let root: string;
-beforeAll(() => tf.setBackend('cpu'));
+beforeAll(setTestBackend);
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'tapo-lora-'));
 });

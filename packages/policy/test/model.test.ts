@@ -16,6 +16,8 @@ import {
   type ModelParameters,
 } from '@tapo/policy';
 
+import { setTestBackend } from './backend.js';
+
 /** GQA of 4 query heads over 2 key/value heads, width 4 each. */
 const config = parseModelConfig({
   model_type: 'qwen2',
@@ -43,7 +45,7 @@ function largestDifference(a: tf.Tensor, b: tf.Tensor): number {
   return tf.max(tf.abs(tf.sub(a, b))).dataSync()[0] as number;
 }
 
-beforeAll(() => tf.setBackend('cpu'));
+beforeAll(setTestBackend);
 
 describe('forward', () => {
   it('is causal: a later token does not change earlier hidden states', () => {

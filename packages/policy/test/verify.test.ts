@@ -8,6 +8,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 
 import { decodeStep, loadModelDirectory, verifyModel, writeCache, type KvCache } from '@tapo/policy';
 
+import { engineBackend, setTestBackend } from './backend.js';
+
 // Made by interop/make_model_fixtures.py with PyTorch and transformers.
 const fixtures = fileURLToPath(new URL('./fixtures', import.meta.url));
 const models = [
@@ -19,7 +21,7 @@ const models = [
   'qwen3-untied-linear',
 ];
 
-beforeAll(() => tf.setBackend('cpu'));
+beforeAll(setTestBackend);
 
 it('covers every fixture', async () => {
   expect((await readdir(fixtures)).toSorted()).toEqual(['gguf', ...models]);
@@ -29,7 +31,7 @@ describe.each(models)('%s agrees with transformers', (model) => {
   const directory = join(fixtures, model);
   const numbers = join(directory, 'numbers.json');
 
-  it.each(['cpu', 'compiled'] as const)(
+  it.each(['cpu', engineBackend] as const)(
     'in logits to 1e-4 and every gradient to 1e-3, on backend %s',
     async (backend) => {
       const before = tf.memory().numTensors;

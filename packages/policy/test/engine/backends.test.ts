@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
+import type { BackendName } from '../../src/engine/backend.js';
+import { engineBackend } from '../backend.js';
 import { tinyEngine } from './fixtures.js';
 
 const request = { sequenceId: 'a', maxTokens: 20, stop: [], temperature: 0, topP: 1, topK: 0, seed: 1 };
@@ -15,7 +17,7 @@ const batch = {
 };
 
 /** A turn, an observation, another turn; then two training steps. */
-async function run(backend: 'compiled' | 'cpu' | 'wasm') {
+async function run(backend: BackendName) {
   const engine = await tinyEngine({ backend });
   const first = await engine.sample({ ...request, tokens: [11, 12, 13] });
   const second = await engine.sample({ ...request, tokens: [11, 12, 13, ...first.tokens, 30, 31] });
@@ -27,7 +29,10 @@ async function run(backend: 'compiled' | 'cpu' | 'wasm') {
   return { tokens: [...first.tokens, ...second.tokens], logprobs: [...first.logprobs, ...second.logprobs], losses };
 }
 
-describe.each(['cpu', 'wasm'] as const)('the tfjs backend %s', (backend) => {
+const eagerBackends = new Set<BackendName>(['cpu', 'wasm', engineBackend]);
+eagerBackends.delete('compiled');
+
+describe.each([...eagerBackends])('the tfjs backend %s', (backend) => {
   it('samples and learns as the compiled engine does', async () => {
     const compiled = await run('compiled');
     const eager = await run(backend);

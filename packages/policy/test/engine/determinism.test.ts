@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { ModelConfig } from '@tapo/policy';
 
 import type { Engine } from '../../src/engine/engine.js';
+import { engineBackend } from '../backend.js';
 import { randomGenerator, tinyConfig, tinyEngine, tokenizer } from './fixtures.js';
 
 /** 2 blocks · 4 rows · 2 (keys, values) · layers · heads · 256 positions · head size · 4 bytes */
@@ -63,6 +64,19 @@ async function play(engine: Engine, { id, seed, prompt, turns }: Rollout, delaye
   return outcome;
 }
 
+interface Sampled {
+  tokens: unknown;
+  logprobs: number[];
+}
+
+/** To the bit on the compiled engine. Elsewhere a product of more rows may round differently: the same draws, logprobs to 1e-4. */
+function expectSame(got: Sampled[], wanted: Sampled[]): void {
+  if (engineBackend === 'compiled') return expect(got).toEqual(wanted);
+  expect(got.map(({ logprobs: _, ...rest }) => rest)).toEqual(wanted.map(({ logprobs: _, ...rest }) => rest));
+  const logprobs = wanted.flatMap((each) => each.logprobs);
+  got.flatMap((each) => each.logprobs).forEach((value, i) => expect(value).toBeCloseTo(logprobs[i] as number, 4));
+}
+
 describe.each([
   { kind: 'grouped heads', config: tinyConfig() },
   {
@@ -90,7 +104,7 @@ describe.each([
   ])('$name, tools of random duration: same tokens, same log-probabilities to the bit', async ({ setup }) => {
     const engine = await tinyEngine({ config, ...setup });
     const together = await Promise.all(rollouts.map((rollout) => play(engine, rollout, true)));
-    expect(together).toEqual(await alone);
+    expectSame(together, await alone);
     const { cacheBytes } = await engine.statistics();
     expect(cacheBytes).toBeLessThanOrEqual(setup.maxCacheBytes ?? 2 ** 28);
   });
@@ -104,7 +118,7 @@ describe.each([
         return play(engine, rollout, true);
       }),
     );
-    expect(together).toEqual(await alone);
+    expectSame(together, await alone);
   });
 
   it('a sequence dropped while it was idle goes on as if it had been kept', async () => {
@@ -125,7 +139,7 @@ describe.each([
       }
       return { tokens, logprobs, evicted: (await engine.statistics()).evictions > 0 };
     };
-    expect(await two(tight)).toEqual({ ...(await two(roomy)), evicted: true });
+    expectSame([await two(tight)], [{ ...(await two(roomy)), evicted: true } as Sampled]);
   });
 
   it('the trainer computes the same log-probabilities to 1e-4, observations inside', async () => {

@@ -6,9 +6,9 @@ import {
   type ModelConfig,
 } from '@tapo/policy';
 
-import type { BackendName } from '../../src/engine/backend.js';
 import { createEngine, type Engine } from '../../src/engine/engine.js';
 import type { EngineSetup } from '../../src/engine/protocol.js';
+import { engineBackend } from '../backend.js';
 
 export const tokenizer = createTokenizer(characterTokenizer({ tags: ['<answer>', '</answer>'] }));
 
@@ -37,7 +37,7 @@ export function tinyEngine(setup: Partial<EngineSetup> = {}): Promise<Engine> {
   return createEngine({
     config,
     parameters: tinyParameters(config),
-    backend: 'compiled' as BackendName,
+    backend: engineBackend,
     threads: 1,
     microBatchTokens: 1024,
     gradientCheckpointing: false,

@@ -6,13 +6,14 @@ import type { Batch } from '@tapo/core';
 import { initializeLora, mergeLora, type LoraConfig } from '@tapo/policy';
 import { expect, it } from 'vitest';
 
+import { engineBackend } from '../backend.js';
 import { tinyConfig, tinyEngine, tinyParameters } from './fixtures.js';
 
 const config = tinyConfig();
 const lora: LoraConfig = { rank: 4, alpha: 16, targets: ['q_proj', 'v_proj', 'down_proj'], rsLora: false };
 
 /** An engine that trains adapters. */
-const adapterEngine = (backend: 'compiled' | 'cpu' = 'compiled') =>
+const adapterEngine = (backend = engineBackend) =>
   tinyEngine({ config, backend, adapter: { config: lora, parameters: initializeLora(config, lora) } });
 
 /** Token i + 1 follows token i. */
