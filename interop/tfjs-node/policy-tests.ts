@@ -24,8 +24,8 @@ if ('reason' in built) {
 } else {
   console.log(`tfjs-node's native binding: ${built.binding}`);
   const { status } = withBinding(built.binding, () =>
-    // Slow to start: every file loads libtensorflow, 800 MB, anew.
-    spawnSync('npx', ['vitest', 'run', '--testTimeout=120000', ...tests], {
+    // One file at a time: libtensorflow takes all cores for each. Slow to start: every file loads its 800 MB anew.
+    spawnSync('npx', ['vitest', 'run', '--maxWorkers=1', '--testTimeout=300000', '--hookTimeout=300000', ...tests], {
       cwd: repository,
       stdio: 'inherit',
       env: { ...process.env, TAPO_TEST_BACKEND: 'tfjs-node', TF_CPP_MIN_LOG_LEVEL: '3' },

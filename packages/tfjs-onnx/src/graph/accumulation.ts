@@ -1,4 +1,5 @@
 import type { Graph, GraphNode } from './graph.js';
+import { reshapeAttributes } from './graph.js';
 import { sameShape, sizeOf } from './shape.js';
 
 /**
@@ -21,7 +22,8 @@ export function fuseAccumulations(graph: Graph, nodes: readonly GraphNode[], out
 
   function reshape(from: string, shape: readonly number[], dtype: 'float32' | 'int32', to: string): string {
     const inputs = [from, graph.integers(shape).name];
-    return push({ opType: 'Reshape', domain: '', inputs, outputs: [to], attributes: {}, types: [{ shape, dtype }] });
+    const attributes = reshapeAttributes(shape);
+    return push({ opType: 'Reshape', domain: '', inputs, outputs: [to], attributes, types: [{ shape, dtype }] });
   }
 
   /** Appends `name + other` as one node without an Add and returns true, where the producer of `name` allows that. */

@@ -163,8 +163,13 @@ export function createGraph(): Graph {
     },
     cast(source, dtype) {
       if (source.dtype === dtype) return source;
-      const attributes = { to: elementTypes[dtype] };
-      return graph.elementwise('Cast', [source], dtype, { attributes });
+      const to = (from: GraphValue) =>
+        graph.elementwise('Cast', [from], dtype, { attributes: { to: elementTypes[dtype] } });
+      if (source.dtype !== 'float32' || dtype !== 'int32') return to(source);
+      // What an int32 has no room for is undefined in ONNX. The low half of an int64 wraps around as JavaScript does, and is 0
+      // for NaN and infinities.
+      const low = graph.constant(BigInt64Array.of(0xffff_ffffn), [], 'int64');
+      return to(graph.elementwise('BitwiseAnd', [graph.cast(source, 'int64'), low], 'int64'));
     },
     transpose(source, permutation) {
       if (permutation.every((axis, position) => axis === position)) return source;
@@ -197,12 +202,18 @@ export function createGraph(): Graph {
     if (sameShape(source.stored, shape)) return { ...source, shape };
     const origin = reshaped.get(source.name) ?? source;
     if (sameShape(origin.stored, shape)) return { ...origin, shape };
-    const result = append('Reshape', [origin, graph.integers(shape)], [{ shape, dtype: source.dtype }])[0]!;
+    const options = { attributes: reshapeAttributes(shape) };
+    const result = append('Reshape', [origin, graph.integers(shape)], [{ shape, dtype: source.dtype }], options)[0]!;
     reshaped.set(result.name, origin);
     return result;
   }
 
   return graph;
+}
+
+/** By default a 0 in a Reshape's shape means the size that is there. */
+export function reshapeAttributes(shape: readonly number[]): Record<string, GraphAttribute> {
+  return shape.includes(0) ? { allowzero: 1 } : {};
 }
 
 /** The stored shape with as many axes as the value has. */

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Graph, GraphValue } from '../graph/graph.js';
 import { activate } from './activation.js';
+import { crop, uncrop, window } from './window.js';
 import type { KernelTable } from './kernel.js';
 import { kernel } from './kernel.js';
 
@@ -15,7 +16,10 @@ interface ConvolutionAttributes {
 
 type Shape4D = [number, number, number, number];
 
-/** A convolution's geometry; ONNX has channels second, tfjs's CPU last. */
+/**
+ * A convolution's geometry; ONNX has channels second, tfjs's CPU last. The padding at the end is what the output needs: for
+ * a padding given as a number, tfjs derives both sizes of the output from the filter's height.
+ */
 function geometry(
   x: readonly number[],
   filter: readonly number[],
@@ -33,12 +37,17 @@ function geometry(
     dimRoundingMode,
     depthwise,
   );
-  const { top, left, bottom, right } = info.padInfo;
+  const [rows, columns] = [
+    window(info.inHeight, info.outHeight, info.strideHeight, info.effectiveFilterHeight, info.padInfo.top),
+    window(info.inWidth, info.outWidth, info.strideWidth, info.effectiveFilterWidth, info.padInfo.left),
+  ];
   return {
     info,
     strides: [info.strideHeight, info.strideWidth],
     dilations: [info.dilationHeight, info.dilationWidth],
-    pads: [top, left, bottom, right],
+    pads: [info.padInfo.top, info.padInfo.left, rows.padEnd, columns.padEnd],
+    /** [height, width] of the part of the input that the output depends on. */
+    used: [rows.used, columns.used],
   };
 }
 
@@ -60,9 +69,9 @@ function convolve(
   attributes: ConvolutionAttributes,
   depthwise: boolean,
 ): GraphValue {
-  const { info, strides, dilations, pads } = geometry(x.shape, filter.shape, attributes, depthwise);
+  const { info, strides, dilations, pads, used } = geometry(x.shape, filter.shape, attributes, depthwise);
   const group = depthwise ? info.inChannels : 1;
-  const operands = [toChannelsFirst(graph, x), onnxFilter(graph, filter, depthwise)];
+  const operands = [crop(graph, toChannelsFirst(graph, x), used), onnxFilter(graph, filter, depthwise)];
   const output = float([info.batchSize, info.outChannels, info.outHeight, info.outWidth]);
   return toChannelsLast(
     graph,
@@ -76,22 +85,17 @@ function gradientOfInput(
   attributes: ConvolutionAttributes & { inputShape: number[] },
   depthwise: boolean,
 ): GraphValue {
-  const { info, strides, dilations, pads } = geometry(attributes.inputShape, filter!.shape, attributes, depthwise);
-  // What the strides left over at the end of an axis: no output depends on it.
-  const rest = [0, 1].map((axis) => {
-    const [size, out] = [[info.inHeight, info.inWidth][axis]!, [info.outHeight, info.outWidth][axis]!];
-    const reach = (filter!.shape[axis]! - 1) * dilations[axis]! + 1;
-    return size - ((out - 1) * strides[axis]! + reach - pads[axis]! - pads[axis + 2]!);
-  });
+  const { info, strides, dilations, pads, used } = geometry(
+    attributes.inputShape,
+    filter!.shape,
+    attributes,
+    depthwise,
+  );
   const group = depthwise ? info.inChannels : 1;
   const operands = [toChannelsFirst(graph, dy!), onnxFilter(graph, filter!, depthwise)];
-  const output = float([info.batchSize, info.inChannels, info.inHeight, info.inWidth]);
-  return toChannelsLast(
-    graph,
-    graph.node('ConvTranspose', operands, output, {
-      attributes: { group, strides, dilations, pads, output_padding: rest },
-    }),
-  );
+  const output = float([info.batchSize, info.inChannels, ...used]);
+  const gradient = graph.node('ConvTranspose', operands, output, { attributes: { group, strides, dilations, pads } });
+  return toChannelsLast(graph, uncrop(graph, gradient, [info.inHeight, info.inWidth]));
 }
 
 /** The correlation of x and dy: a convolution whose batch is the channels, and whose strides and dilations are swapped. */
@@ -101,26 +105,18 @@ function gradientOfFilter(
   attributes: ConvolutionAttributes & { filterShape: number[] },
   depthwise: boolean,
 ): GraphValue {
-  const { info, strides, dilations, pads } = geometry(x!.shape, attributes.filterShape, attributes, depthwise);
+  const { info, strides, dilations, pads, used } = geometry(x!.shape, attributes.filterShape, attributes, depthwise);
   const [height, width, channels, multiplier] = attributes.filterShape as Shape4D;
-  const { batchSize, inHeight, inWidth, outHeight, outWidth } = info;
-  const images = graph.transpose(x!, [3, 0, 1, 2]); // [in, batch, h, w]
+  const images = crop(graph, graph.transpose(x!, [3, 0, 1, 2]), used); // [in, batch, h, w]
   const kernels = graph.transpose(dy!, [3, 0, 1, 2]); // [out, batch, h, w]
   const operands = depthwise
-    ? [graph.reshape(images, [1, channels * batchSize, inHeight, inWidth]), kernels]
+    ? [graph.reshape(images, [1, channels * info.batchSize, ...used]), kernels]
     : [images, kernels];
-  const covered = [0, 1].map((axis) => {
-    const padded = [inHeight, inWidth][axis]! + pads[axis]! + pads[axis + 2]!;
-    const reach = ([outHeight, outWidth][axis]! - 1) * strides[axis]! + 1;
-    return Math.floor((padded - reach) / dilations[axis]!) + 1;
-  });
   const rows = depthwise ? [1, channels * multiplier] : [channels, info.outChannels];
-  const all = graph.node('Conv', operands, float([...rows, ...covered]), {
+  const all = graph.node('Conv', operands, float([...rows, height, width]), {
     attributes: { group: depthwise ? channels : 1, strides: dilations, dilations: strides, pads },
   });
-  const ends = [graph.integers([0, 0]), graph.integers([height, width]), graph.integers([2, 3])];
-  const cropped = graph.node('Slice', [all, ...ends], float([...rows, height, width]));
-  return graph.transpose(graph.reshape(cropped, [channels, multiplier, height, width]), [2, 3, 0, 1]);
+  return graph.transpose(graph.reshape(all, [channels, multiplier, height, width]), [2, 3, 0, 1]);
 }
 
 interface FusedAttributes extends ConvolutionAttributes {

@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Graph, GraphDType, GraphValue } from '../graph/graph.js';
-import type { KernelTable, OnnxKernel } from './kernel.js';
+import type { KernelTable, OnnxKernel, OnnxKernelContext } from './kernel.js';
 import { kernel } from './kernel.js';
 
 /** Booleans count as 0 and 1 in arithmetic. */
@@ -9,6 +9,18 @@ export function numeric(graph: Graph, value: GraphValue): GraphValue {
 }
 
 export const toFloat = (graph: Graph, value: GraphValue) => graph.cast(value, 'float32');
+
+/** tfjs's kernels keep the type of what they are given: what is computed of an int32 as a float is cut to one. */
+export function likeInput(graph: Graph, result: GraphValue, { dtype }: GraphValue): GraphValue {
+  return graph.cast(dtype === 'bool' ? graph.cast(result, 'int32') : result, dtype);
+}
+
+/** condition ? t : e. ONNX Runtime's Where has no booleans. */
+export function choose(graph: Graph, condition: GraphValue, t: GraphValue, e: GraphValue): GraphValue {
+  if (t.dtype !== 'bool') return graph.elementwise('Where', [condition, t, e], t.dtype);
+  const both = (a: GraphValue, b: GraphValue) => graph.elementwise('And', [a, b], 'bool');
+  return graph.elementwise('Or', [both(condition, t), both(not(graph, condition), e)], 'bool');
+}
 
 const binary = (opType: string, neutral?: { left?: number; right?: number }): OnnxKernel =>
   kernel(({ inputs, graph }) => {
@@ -33,10 +45,16 @@ const logical = (opType: string): OnnxKernel =>
 
 const not = (graph: Graph, value: GraphValue) => graph.elementwise('Not', [value], 'bool');
 
+const multiply = binary('Mul', { left: 1, right: 1 });
+
 export const elementwiseKernels: KernelTable = {
   Add: binary('Add', { left: 0, right: 0 }),
   Sub: binary('Sub', { right: 0 }),
-  Multiply: binary('Mul', { left: 1, right: 1 }),
+  Multiply: kernel((call) => {
+    const product = multiply(call as OnnxKernelContext) as GraphValue;
+    const isBool = call.inputs['a']!.dtype === 'bool' && call.inputs['b']!.dtype === 'bool';
+    return isBool ? call.graph.cast(product, 'bool') : product;
+  }),
   RealDiv: binary('Div', { right: 1 }),
   Maximum: binary('Max'),
   Minimum: binary('Min'),
@@ -55,7 +73,7 @@ export const elementwiseKernels: KernelTable = {
   SquaredDifference: kernel(({ inputs, graph }) => {
     const [a, b] = [numeric(graph, inputs['a']!), numeric(graph, inputs['b']!)];
     const difference = graph.elementwise('Sub', [a, b], a.dtype);
-    return graph.elementwise('Mul', [difference, difference], a.dtype);
+    return likeInput(graph, graph.elementwise('Mul', [difference, difference], a.dtype), inputs['a']!);
   }),
   AddN: kernel(({ inputs, graph }) => {
     const terms = Object.values(inputs);
@@ -76,8 +94,10 @@ export const elementwiseKernels: KernelTable = {
     // The sign of the divisor, as in Python; ONNX has that for integers only.
     const [a, b] = [numeric(graph, inputs['a']!), numeric(graph, inputs['b']!)];
     if (a.dtype === 'int32') return graph.elementwise('Mod', [a, b], 'int32');
-    const quotient = graph.elementwise('Floor', [graph.elementwise('Div', [a, b], 'float32')], 'float32');
-    return graph.elementwise('Sub', [a, graph.elementwise('Mul', [quotient, b], 'float32')], 'float32');
+    const remainder = (x: GraphValue) => graph.elementwise('Mod', [x, b], 'float32', { attributes: { fmod: 1 } });
+    const negative = (x: GraphValue) => graph.elementwise('Less', [x, graph.scalar(0, 'float32')], 'bool');
+    const [rest, differs] = [remainder(a), graph.elementwise('Xor', [negative(a), negative(b)], 'bool')];
+    return choose(graph, differs, remainder(graph.elementwise('Add', [rest, b], 'float32')), rest);
   }),
   BitwiseAnd: kernel(({ inputs, graph }) => graph.elementwise('BitwiseAnd', [inputs['a']!, inputs['b']!], 'int32')),
   Atan2: kernel(({ inputs, graph }) => {
@@ -92,7 +112,7 @@ export const elementwiseKernels: KernelTable = {
     const xZero = graph.elementwise('Equal', [x, number(0)], 'bool');
     const yZero = graph.elementwise('Equal', [y, number(0)], 'bool');
     const quarter = at('Where', yZero, number(0), at('Div', halfTurn, number(2)));
-    return at('Where', xZero, quarter, whole);
+    return likeInput(graph, at('Where', xZero, quarter, whole), inputs['a']!);
   }),
   Cast: kernel<tf.CastAttrs>(({ inputs, attributes, graph }) => {
     const x = inputs['x']!;
@@ -108,7 +128,7 @@ export const elementwiseKernels: KernelTable = {
     const missing = t.shape.length - condition.shape.length;
     const aligned =
       missing > 0 ? graph.reshape(condition, [...condition.shape, ...Array<number>(missing).fill(1)]) : condition;
-    return graph.elementwise('Where', [aligned, t, e], t.dtype);
+    return choose(graph, aligned, t, e);
   }),
 };
 

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Graph, GraphValue } from '../graph/graph.js';
 import { sizeOf } from '../graph/shape.js';
 import type { KernelTable } from './kernel.js';
-import { toFloat } from './elementwise.js';
+import { choose, toFloat } from './elementwise.js';
 import { kernel } from './kernel.js';
 import { reduce } from './reduction.js';
 
@@ -39,10 +39,23 @@ export const indexingKernels: KernelTable = {
     const shape = [...x.shape.slice(0, axis), ...indices.shape.slice(batchDims), ...x.shape.slice(axis + 1)];
     const output = { shape, dtype: x.dtype };
     if (batchDims === 0) return graph.node('Gather', [x, indices], output, { attributes: { axis } });
-    if (axis !== batchDims)
-      throw new Error(`tf.gather with batchDims ${batchDims} is supported on axis ${batchDims}, got axis ${axis}.`);
     const tuples = graph.cast(graph.reshape(indices, [...indices.shape, 1]), 'int64');
-    return graph.node('GatherND', [x, tuples], output, { attributes: { batch_dims: batchDims } });
+    // GatherND takes from the axis after the batch: the axes between are moved behind it, and back.
+    const all = [...x.shape.keys()];
+    const [between, after] = [all.slice(batchDims, axis), all.slice(axis + 1)];
+    const moved = graph.transpose(x, [...all.slice(0, batchDims), axis, ...between, ...after]);
+    const picked = indices.shape.length - batchDims;
+    const shapeMoved = [...indices.shape, ...moved.shape.slice(batchDims + 1)];
+    const type = { shape: shapeMoved, dtype: x.dtype };
+    const found = graph.node('GatherND', [moved, tuples], type, { attributes: { batch_dims: batchDims } });
+    const [start, end] = [batchDims + picked, batchDims + picked + between.length];
+    const axes = [...shapeMoved.keys()];
+    return graph.transpose(found, [
+      ...axes.slice(0, batchDims),
+      ...axes.slice(start, end),
+      ...axes.slice(batchDims, start),
+      ...axes.slice(end),
+    ]);
   }),
   UnsortedSegmentSum: kernel<tf.UnsortedSegmentSumAttrs>(({ inputs, attributes, graph }) => {
     const [x, segmentIds] = [inputs['x']!, inputs['segmentIds']!];
@@ -114,7 +127,7 @@ export const indexingKernels: KernelTable = {
     const column = graph.reshape(indices, [...indices.shape, 1]);
     const hit = graph.elementwise('Equal', [column, classes], 'bool');
     const values = [attributes.onValue, attributes.offValue].map((value) => graph.scalar(value, dtype));
-    return graph.elementwise('Where', [hit, ...values], dtype);
+    return choose(graph, hit, ...(values as [GraphValue, GraphValue]));
   }),
 };
 

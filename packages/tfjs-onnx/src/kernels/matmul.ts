@@ -15,7 +15,14 @@ export function matMul(
 ): GraphValue {
   const [rows, columns] = [a.shape.at(transposeA ? -1 : -2)!, b.shape.at(transposeB ? -2 : -1)!];
   const batch = broadcastShapes([a.shape.slice(0, -2), b.shape.slice(0, -2)]);
-  const output = { shape: [...batch, rows, columns], dtype: 'float32' as const };
+  const output = { shape: [...batch, rows, columns], dtype: a.dtype };
+  if (a.dtype !== 'float32') {
+    const turned = (x: GraphValue) => {
+      const axes = [...x.shape.keys()];
+      return graph.transpose(x, [...axes.slice(0, -2), axes.at(-1)!, axes.at(-2)!]);
+    };
+    return graph.node('MatMul', [transposeA ? turned(a) : a, transposeB ? turned(b) : b], output);
+  }
   if (sizeOf(batch) === 1) {
     const [flatA, flatB] = [graph.reshape(a, a.shape.slice(-2)), graph.reshape(b, b.shape.slice(-2))];
     const attributes = { transA: Number(transposeA), transB: Number(transposeB) };

@@ -59,6 +59,13 @@ const reduction = (opType: string): OnnxKernel =>
     return reduce(graph, opType, x, axesOf(attributes, x), attributes.keepDims);
   });
 
+const extreme = (opType: string): OnnxKernel =>
+  kernel<ReductionAttributes>(({ inputs, attributes, graph }) => {
+    const x = numeric(graph, inputs['x']!);
+    const found = reduce(graph, opType, x, axesOf(attributes, x), attributes.keepDims);
+    return graph.cast(found, inputs['x']!.dtype);
+  });
+
 const arg = (opType: string): OnnxKernel =>
   kernel<{ axis: number }>(({ inputs, attributes, graph }) => {
     const x = numeric(graph, inputs['x']!);
@@ -77,15 +84,16 @@ const truth = (opType: string): OnnxKernel =>
 
 export const reductionKernels: KernelTable = {
   Sum: reduction('ReduceSum'),
-  Max: reduction('ReduceMax'),
-  Min: reduction('ReduceMin'),
+  Max: extreme('ReduceMax'),
+  Min: extreme('ReduceMin'),
   Prod: reduction('ReduceProd'),
   Mean: kernel<ReductionAttributes>(({ inputs, attributes, graph }) => {
     const x = toFloat(graph, inputs['x']!);
     return reduce(graph, 'ReduceMean', x, axesOf(attributes, x), attributes.keepDims);
   }),
   All: truth('ReduceMin'),
-  Any: truth('ReduceMax'),
+  // of nothing: false
+  Any: truth('ReduceSum'),
   ArgMax: arg('ArgMax'),
   ArgMin: arg('ArgMin'),
   Cumsum: kernel<tf.CumsumAttrs>(({ inputs, attributes, graph }) => {

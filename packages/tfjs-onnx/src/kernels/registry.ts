@@ -11,6 +11,7 @@ import type { KernelTable, OnnxKernel } from './kernel.js';
 import { matMulKernels } from './matmul.js';
 import { poolingKernels } from './pooling.js';
 import { reductionKernels } from './reduction.js';
+import { resizeKernels } from './resize.js';
 import { shapeKernels } from './shape.js';
 import { unaryKernels } from './unary.js';
 
@@ -24,6 +25,7 @@ const builtIn: KernelTable = {
   ...matMulKernels,
   ...poolingKernels,
   ...reductionKernels,
+  ...resizeKernels,
   ...shapeKernels,
   ...unaryKernels,
 };

@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Graph, GraphValue } from '../graph/graph.js';
-import { numeric, toFloat } from './elementwise.js';
+import { likeInput, numeric, toFloat } from './elementwise.js';
 import type { KernelTable, OnnxKernel } from './kernel.js';
 import { kernel } from './kernel.js';
 
@@ -13,12 +13,12 @@ const formula = (graph: Graph) => ({
 
 type Formula = ReturnType<typeof formula>;
 
-/** A float function of a float; other types are cast first. */
+/** A float function of a float; other types are cast before, and the result is cast back. */
 const float = (emit: string | ((x: GraphValue, f: Formula) => GraphValue)): OnnxKernel =>
   kernel(({ inputs, graph }) => {
     const x = toFloat(graph, inputs['x']!);
     const f = formula(graph);
-    return typeof emit === 'string' ? f.at(emit, x) : emit(x, f);
+    return likeInput(graph, typeof emit === 'string' ? f.at(emit, x) : emit(x, f), inputs['x']!);
   });
 
 /** Keeps the input's type (int32 stays int32). */
@@ -38,7 +38,8 @@ const test = (emit: (x: GraphValue, f: Formula) => GraphValue): OnnxKernel =>
   kernel(({ inputs, graph }) => emit(toFloat(graph, inputs['x']!), formula(graph)));
 
 export const unaryKernels: KernelTable = {
-  Exp: float('Exp'),
+  // the only one whose result is a float whatever it is given
+  Exp: kernel(({ inputs, graph }) => graph.elementwise('Exp', [toFloat(graph, inputs['x']!)], 'float32')),
   Log: float('Log'),
   Sqrt: float('Sqrt'),
   Sigmoid: float('Sigmoid'),
@@ -85,7 +86,8 @@ export const unaryKernels: KernelTable = {
   }),
   Relu6: kernel(({ inputs, graph }) => {
     const x = numeric(graph, inputs['x']!);
-    return graph.elementwise('Clip', [x, graph.scalar(0, x.dtype), graph.scalar(6, x.dtype)], x.dtype);
+    const clipped = graph.elementwise('Clip', [x, graph.scalar(0, x.dtype), graph.scalar(6, x.dtype)], x.dtype);
+    return graph.cast(clipped, inputs['x']!.dtype);
   }),
   Elu: float('Elu'),
   EluGrad: kernel(({ inputs, graph }) => {
@@ -94,9 +96,13 @@ export const unaryKernels: KernelTable = {
     return at('Where', is('GreaterOrEqual', y, number(0)), dy, at('Mul', dy, at('Add', y, number(1))));
   }),
   Selu: kernel(({ inputs, graph }) =>
-    graph.elementwise('Selu', [toFloat(graph, inputs['x']!)], 'float32', {
-      attributes: { alpha: { float: 1.6732632423543772 }, gamma: { float: 1.0507009873554805 } },
-    }),
+    likeInput(
+      graph,
+      graph.elementwise('Selu', [toFloat(graph, inputs['x']!)], 'float32', {
+        attributes: { alpha: { float: 1.6732632423543772 }, gamma: { float: 1.0507009873554805 } },
+      }),
+      inputs['x']!,
+    ),
   ),
   LeakyRelu: kernel<tf.LeakyReluAttrs>(({ inputs, attributes, graph }) =>
     graph.elementwise('LeakyRelu', [toFloat(graph, inputs['x']!)], 'float32', {
@@ -110,13 +116,13 @@ export const unaryKernels: KernelTable = {
   }),
   Square: kernel(({ inputs, graph }) => {
     const x = numeric(graph, inputs['x']!);
-    return graph.elementwise('Mul', [x, x], x.dtype);
+    return graph.cast(graph.elementwise('Mul', [x, x], x.dtype), inputs['x']!.dtype);
   }),
   Step: kernel<tf.StepAttrs>(({ inputs, attributes, graph }) => {
     const { at, is, number } = formula(graph);
     const x = toFloat(graph, inputs['x']!);
     const step = at('Where', is('Greater', x, number(0)), number(1), number(attributes.alpha));
-    return at('Where', is('IsNaN', x), x, step);
+    return likeInput(graph, at('Where', is('IsNaN', x), x, step), inputs['x']!);
   }),
   IsNan: test((x, { is }) => is('IsNaN', x)),
   IsInf: test((x, { is }) => is('IsInf', x)),
