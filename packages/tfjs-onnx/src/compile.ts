@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { HostTensor } from './host-tensor.js';
-import { checkHostTensor } from './host-tensor.js';
+import { checkHostTensor, toHostTensor } from './host-tensor.js';
 import type { ExecutionProvider } from './runtime/execution-providers.js';
 import { createProgram } from './runtime/program.js';
 import type { Program, SessionOptions } from './runtime/program.js';
@@ -58,8 +58,9 @@ export type TensorFunction<Output> = (...inputs: never[]) => Output;
  * Compiles a function of tensors, like `jax.jit`: `f` runs once per input signature, with tensors that have no values,
  * and what it did, gradients included, becomes one ONNX Runtime session.
  *
- * Tensors and variables that `f` takes from outside are read at that time and become constants. A variable assigned later
- * is noticed, and the function is recorded again; what changes every step should be an input.
+ * Tensors that `f` takes from outside are read at that time and become constants, and so are variables, until one is assigned:
+ * then the function is recorded once more, with that variable as an input that is read in every run. A variable that `f`
+ * itself assigns is assigned after every run.
  */
 export function compile(f: NamedFunction, options?: CompileOptions): CompiledFunction;
 /** The same for a function of single tensors, `(x: tf.Tensor, y: tf.Tensor) => tf.Tensor` or `=> tf.Tensor[]`. */
@@ -101,17 +102,15 @@ const SINGLE = 'output';
 const outputName = (position: number, output: tf.Tensor | tf.Tensor[]) =>
   Array.isArray(output) ? `output${position}` : SINGLE;
 
-async function toHostTensor(tensor: tf.Tensor): Promise<HostTensor> {
-  const { shape, dtype } = tensor;
-  if (dtype !== 'float32' && dtype !== 'int32' && dtype !== 'bool')
-    throw new Error(`A ${dtype} tensor cannot be an input: float32, int32 and bool are supported.`);
-  return { data: (await tensor.data()) as HostTensor['data'], shape: [...shape], dtype };
-}
-
 function compileNamed(f: NamedFunction, options: CompileOptions): CompiledFunction {
   const { constants = {}, cacheSize = 8, ...sessionOptions } = options;
   for (const [name, tensor] of Object.entries(constants)) checkHostTensor(name, tensor);
-  const programs = createProgramCache(cacheSize);
+  /** Variables that change between runs. */
+  const changing = new WeakSet<tf.Variable>();
+  const markChanging = (variables: Iterable<tf.Variable>) => {
+    for (const variable of variables) changing.add(variable);
+  };
+  const programs = createProgramCache(cacheSize, markChanging);
   let compiledCount = 0;
   let disposed = false;
   let executionProvider: ExecutionProvider | undefined;
@@ -126,7 +125,13 @@ function compileNamed(f: NamedFunction, options: CompileOptions): CompiledFuncti
     const key = signatureKey(signature);
     const build = async () => {
       compiledCount += 1;
-      const program = await createProgram(trace(f, signature, constants), sessionOptions);
+      const options = { constants, isInput: (variable: tf.Variable) => changing.has(variable) };
+      let traced = trace(f, signature, options);
+      if ([...traced.assignments.keys()].some((variable) => traced.variables.has(variable))) {
+        markChanging(traced.assignments.keys());
+        traced = trace(f, signature, options);
+      }
+      const program = await createProgram(traced, sessionOptions);
       executionProvider = program.provider;
       return program;
     };

@@ -40,7 +40,10 @@ export async function exportOnnx(
   path: string,
   { name = basename(path, '.onnx'), constants = {}, externalThresholdBytes }: ExportOptions = {},
 ): Promise<ExportedModel> {
-  const traced = trace(f, signature, constants);
+  const traced = trace(f, signature, { constants });
+  const assigned = [...traced.assignments.keys()].map((variable) => `'${variable.name}'`);
+  if (assigned.length > 0)
+    throw new Error(`A file cannot assign variables (${assigned.join(', ')}). Return their new values as outputs.`);
   const finished = finishGraph(traced.graph, [...traced.outputs.values()]);
   const totalBytes = [...finished.constants.values()].reduce((total, { data }) => total + data.byteLength, 0);
   const dataName = `${basename(path)}.data`;

@@ -1,3 +1,4 @@
+import type * as tf from '@tensorflow/tfjs-core';
 import * as ort from 'onnxruntime-node';
 import { sizeOf } from './graph/shape.js';
 
@@ -23,6 +24,14 @@ export function checkHostTensor(name: string, { data, shape, dtype }: HostTensor
 /** A view for ONNX Runtime over the same memory. */
 export function toOrtTensor({ data, shape, dtype }: HostTensor): ort.Tensor {
   return new ort.Tensor(dtype, data, shape);
+}
+
+/** Reads a tfjs tensor, from whichever backend it lives on. */
+export async function toHostTensor(tensor: tf.Tensor): Promise<HostTensor> {
+  const { shape, dtype } = tensor;
+  if (dtype !== 'float32' && dtype !== 'int32' && dtype !== 'bool')
+    throw new Error(`A ${dtype} tensor cannot be an input: float32, int32 and bool are supported.`);
+  return { data: (await tensor.data()) as HostTensor['data'], shape: [...shape], dtype };
 }
 
 /** A tensor of zeros. */

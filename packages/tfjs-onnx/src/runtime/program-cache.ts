@@ -1,3 +1,4 @@
+import type * as tf from '@tensorflow/tfjs-core';
 import type { Program } from './program.js';
 
 interface Entry {
@@ -6,8 +7,11 @@ interface Entry {
   evicted: boolean;
 }
 
-/** Programs by signature; the one used longest ago goes first, when nobody runs it any more. */
-export function createProgramCache(capacity: number) {
+/**
+ * Programs by signature; the one used longest ago goes first, when nobody runs it any more.
+ * @param onStale is told which variables have been assigned since a program read them
+ */
+export function createProgramCache(capacity: number, onStale: (variables: tf.Variable[]) => void) {
   const entries = new Map<string, Entry>();
 
   async function release(entry: Entry): Promise<void> {
@@ -34,7 +38,9 @@ export function createProgramCache(capacity: number) {
       task: (program: Program) => Promise<Result>,
     ): Promise<Result> {
       const known = entries.get(key);
-      if (known && (await isStale(known.program)) && entries.get(key) === known) await evict(key);
+      const assigned = known ? await assignedSince(known.program) : [];
+      onStale(assigned);
+      if (assigned.length > 0 && entries.get(key) === known) await evict(key);
       const entry = entries.get(key) ?? { program: build(), users: 0, evicted: false };
       entries.delete(key);
       entries.set(key, entry);
@@ -56,13 +62,15 @@ export function createProgramCache(capacity: number) {
   };
 }
 
-/** A variable captured by the function has been assigned since: its old value is a constant of the program. */
-async function isStale(program: Promise<Program>): Promise<boolean> {
+/** Variables captured by the function that have been assigned since: their old values are constants of the program. */
+async function assignedSince(program: Promise<Program>): Promise<tf.Variable[]> {
   const captured = await program.then(
     ({ variables }) => [...variables],
     () => [],
   );
-  return captured.some(([variable, dataId]) => !variable.isDisposed && variable.dataId !== dataId);
+  return captured.flatMap(([variable, dataId]) =>
+    !variable.isDisposed && variable.dataId !== dataId ? [variable] : [],
+  );
 }
 
 function failed(program: Promise<Program>): Promise<boolean> {

@@ -1,9 +1,9 @@
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import type * as ort from 'onnxruntime-node';
 import { finishGraph } from '../graph/finish.js';
 import { encodeModel } from '../graph/onnx-model.js';
 import type { HostTensor } from '../host-tensor.js';
-import { allocate, toOrtTensor } from '../host-tensor.js';
+import { allocate, toHostTensor, toOrtTensor } from '../host-tensor.js';
 import type { TracedFunction } from '../tracing/trace.js';
 import { openSession } from './execution-providers.js';
 import type { ExecutionProvider } from './execution-providers.js';
@@ -45,8 +45,9 @@ const EXTERNAL_THRESHOLD_BYTES = 1 << 16;
 
 export async function createProgram(traced: TracedFunction, options: SessionOptions): Promise<Program> {
   const { name = 'tfjs', executionProviders = ['cpu'], threads, memoryArena = true, profilePrefix } = options;
-  const { outputs: types, variables } = traced;
-  const finished = finishGraph(traced.graph, [...types.values()]);
+  const { outputs: types, variables, variableInputs, assignments } = traced;
+  const variableNames = new Set([...variableInputs.values()].map((input) => input.name));
+  const finished = finishGraph(traced.graph, [...types.values(), ...assignments.values()]);
   const { nodes, inputs: graphInputs } = finished;
   const { model, external } = encodeModel(finished, {
     name,
@@ -71,7 +72,8 @@ export async function createProgram(traced: TracedFunction, options: SessionOpti
     provider,
     bind(inputs, outputs) {
       const feeds: Record<string, ort.Tensor> = {};
-      for (const each of graphInputs) feeds[each.name] = toOrtTensor(inputs[each.name]!);
+      for (const each of graphInputs)
+        if (!variableNames.has(each.name)) feeds[each.name] = toOrtTensor(inputs[each.name]!);
       const direct = directOutputs(inputs, outputs);
       const results: Record<string, HostTensor> = {};
       const fetches: Record<string, ort.Tensor> = {};
@@ -84,7 +86,10 @@ export async function createProgram(traced: TracedFunction, options: SessionOpti
         results[output] = given ?? written;
         if (given && given !== written) detours.push([written, given]);
       }
+      const assigned = [...assignments].map(([variable, type]) => [variable, allocate(type)] as const);
+      for (const [variable, tensor] of assigned) fetches[assignments.get(variable)!.name] = toOrtTensor(tensor);
       return async () => {
+        for (const [variable, input] of variableInputs) feeds[input.name] = toOrtTensor(await toHostTensor(variable));
         try {
           await runInPlace(session, feeds, fetches);
         } catch (error) {
@@ -93,6 +98,8 @@ export async function createProgram(traced: TracedFunction, options: SessionOpti
           });
         }
         for (const [written, given] of detours) given.data.set(written.data);
+        for (const [variable, { data, shape, dtype }] of assigned)
+          tf.tidy(() => variable.assign(tf.tensor(data.slice(), shape, dtype)));
         return results;
       };
     },

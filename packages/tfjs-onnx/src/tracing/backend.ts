@@ -16,6 +16,11 @@ export interface Trace {
   readonly graph: Graph;
   /** The variables whose values became constants, with the data they had: `assign` replaces the data. */
   readonly variables: Map<tf.Variable, tf.DataId>;
+  /** The variables that became inputs: those for which `isInput` holds. */
+  readonly variableInputs: Map<tf.Variable, GraphValue>;
+  /** What the function has assigned so far. */
+  readonly assignments: Map<tf.Variable, GraphValue>;
+  isInput(variable: tf.Variable): boolean;
 }
 
 const NOT_TRACED =
@@ -38,9 +43,10 @@ class TraceBackend extends tf.KernelBackend {
   #trace: Trace | undefined;
 
   /** Runs `record` with an empty graph in place; traces do not nest. */
-  withTrace<Result>(record: (trace: Trace) => Result): Result {
+  withTrace<Result>(isInput: Trace['isInput'], record: (trace: Trace) => Result): Result {
     if (this.#trace) throw new Error('compile() was called inside a function that is being traced. Call it outside.');
-    this.#trace = { graph: createGraph(), variables: new Map() };
+    const [variables, variableInputs, assignments] = [new Map(), new Map(), new Map()];
+    this.#trace = { graph: createGraph(), variables, variableInputs, assignments, isInput };
     try {
       return record(this.#trace);
     } finally {
@@ -54,8 +60,19 @@ class TraceBackend extends tf.KernelBackend {
     return this.#trace.graph;
   }
 
-  get variables(): Map<tf.Variable, tf.DataId> | undefined {
-    return this.#trace?.variables;
+  /** The value of a variable of the caller: what was assigned to it, an input, or nothing where its value is a constant. */
+  variable(variable: tf.Variable): GraphValue | undefined {
+    const { graph, variables, variableInputs, assignments, isInput } = this.#trace!;
+    const known = assignments.get(variable) ?? variableInputs.get(variable);
+    if (known) return known;
+    if (!isInput(variable)) {
+      variables.set(variable, variable.dataId);
+      return undefined;
+    }
+    const { shape, dtype } = variable;
+    const input = graph.input(graph.freshName(), { shape, dtype: dtype as GraphValue['dtype'] });
+    variableInputs.set(variable, input);
+    return input;
   }
 
   addSymbol(value: GraphValue): tf.DataId {
@@ -139,7 +156,8 @@ export function graphValueOf(tensor: tf.TensorInfo): GraphValue {
   const graph = traceBackend.graph('A tensor');
   const known = traceBackend.symbol(tensor.dataId);
   if (known) return graph.reshape(known, tensor.shape);
-  if (tensor instanceof tf.Variable) traceBackend.variables?.set(tensor, tensor.dataId);
+  const variable = tensor instanceof tf.Variable ? traceBackend.variable(tensor) : undefined;
+  if (variable) return variable;
   const values = traceBackend.hostValues(tensor.dataId) ?? (tf.engine().readSync(tensor.dataId) as HostValue['values']);
   return graph.constant(toConstantData(values, tensor.dtype), tensor.shape, tensor.dtype as GraphValue['dtype']);
 }

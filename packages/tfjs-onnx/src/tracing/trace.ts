@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { Graph } from '../graph/graph.js';
+import type { Graph, GraphValue } from '../graph/graph.js';
 import type { GraphOutput } from '../graph/onnx-model.js';
+import { sameShape } from '../graph/shape.js';
 import type { HostTensor } from '../host-tensor.js';
 import { ensureBackend } from '../kernels/registry.js';
 import { BACKEND_NAME, asTensor, graphValueOf, traceBackend } from './backend.js';
@@ -18,17 +19,31 @@ export interface TracedFunction {
   outputs: Map<string, GraphOutput>;
   /** Variables of the caller whose values are constants of the graph, and the data that was read. */
   variables: ReadonlyMap<tf.Variable, tf.DataId>;
+  /** Variables of the caller that are inputs of the graph. */
+  variableInputs: ReadonlyMap<tf.Variable, GraphValue>;
+  /** Variables that `f` assigned, and the outputs that hold their new values. */
+  assignments: ReadonlyMap<tf.Variable, GraphOutput>;
+}
+
+export interface TraceOptions {
+  constants?: Record<string, HostTensor>;
+  /** Whether a variable that `f` takes from outside is an input of the graph; the others are constants. Default: none is. */
+  isInput?: (variable: tf.Variable) => boolean;
 }
 
 /** Runs `f` once with tensors that have no values and records its operations. The active backend is restored. */
-export function trace(f: NamedFunction, signature: Signature, constants: Record<string, HostTensor>): TracedFunction {
+export function trace(
+  f: NamedFunction,
+  signature: Signature,
+  { constants = {}, isInput = () => false }: TraceOptions = {},
+): TracedFunction {
   ensureBackend();
   const previous = tf.engine().backendName;
   tf.setBackend(BACKEND_NAME);
   try {
-    return traceBackend.withTrace(({ graph, variables }) => {
+    return traceBackend.withTrace(isInput, ({ graph, variables, variableInputs, assignments }) => {
       const outputs = new Map<string, GraphOutput>();
-      tf.tidy(() => {
+      recordingAssignments(assignments, () => {
         const inputs: NamedTensors = {};
         for (const [name, type] of Object.entries(signature)) inputs[name] = asTensor(graph.input(name, type));
         for (const [name, { data, shape, dtype }] of Object.entries(constants))
@@ -38,7 +53,11 @@ export function trace(f: NamedFunction, signature: Signature, constants: Record<
           outputs.set(name, { ...outputValue(graph, name, tensor), name: modelName });
         }
       });
-      return { graph, outputs, variables };
+      const assigned = [...assignments].map(([variable, value], position): [tf.Variable, GraphOutput] => {
+        const { name, shape, dtype } = graph.materialize(value);
+        return [variable, { name: `%assigned${position}`, value: name, shape, dtype }];
+      });
+      return { graph, outputs, variables, variableInputs, assignments: new Map(assigned) };
     });
   } catch (error) {
     throw explained(error);
@@ -46,6 +65,34 @@ export function trace(f: NamedFunction, signature: Signature, constants: Record<
     if (previous) tf.setBackend(previous);
   }
 }
+
+/**
+ * Runs `record` in a tidy, with `assign` of variables recorded instead of done: a traced tensor has no value to assign.
+ * @throws when `record` makes a variable, which would outlive the trace without a value
+ */
+function recordingAssignments(assignments: Map<tf.Variable, GraphValue>, record: () => void): void {
+  const { assign } = tf.Variable.prototype;
+  const before = new Set(Object.values(tf.engine().state.registeredVariables));
+  tf.Variable.prototype.assign = function (this: tf.Variable, value: tf.Tensor) {
+    if (value.dtype !== this.dtype || !sameShape(value.shape, this.shape))
+      throw new Error(
+        `'${this.name}' is ${this.dtype} [${this.shape.join(', ')}], assigned ${value.dtype} [${value.shape.join(', ')}].`,
+      );
+    assignments.set(this, graphValueOf(value));
+  };
+  try {
+    tf.tidy(record);
+  } finally {
+    tf.Variable.prototype.assign = assign;
+    const made = Object.values(tf.engine().state.registeredVariables).filter((variable) => !before.has(variable));
+    tf.dispose(made);
+    if (made.length > 0) throw new Error(madeVariables(made));
+  }
+}
+
+const madeVariables = (made: tf.Variable[]) =>
+  `The traced function made variables (${made.map(({ name }) => `'${name}'`).join(', ')}), which would be left without ` +
+  'values. Make them before: an optimizer or a layer makes its own in a first step that is not compiled.';
 
 function outputValue(graph: Graph, name: string, tensor: tf.Tensor): Omit<GraphOutput, 'name'> {
   if (!(tensor instanceof tf.Tensor)) throw new Error(`Output '${name}' is ${typeof tensor}, wanted a tf.Tensor.`);
