@@ -107,8 +107,12 @@ const examples: Record<string, Example> = {
       return { output: cachedAttention(all).output };
     },
     inputs: {
-      ...{ query: floats(3, 1, 4, 8), key: floats(3, 1, 2, 8), value: floats(3, 1, 2, 8), lengths: ints([3], 9) },
-      ...{ keyCache: floats(...cacheShape), valueCache: floats(...cacheShape) },
+      query: floats(3, 1, 4, 8),
+      key: floats(3, 1, 2, 8),
+      value: floats(3, 1, 2, 8),
+      lengths: ints([3], 9),
+      keyCache: floats(...cacheShape),
+      valueCache: floats(...cacheShape),
     },
   },
 };

@@ -42,11 +42,22 @@ export function buildBinding(): string {
   const half = `${binding}.part`;
   must(
     'compiling the binding',
-    ...(['g++', '-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8'] as const),
-    ...[`-I${unpackHeaders()}`, `-I${join(tensorflow, 'include')}`],
-    ...['tfjs_backend.cc', 'tfjs_binding.cc'].map((file) => join(source, file)),
-    ...[`-L${tensorflow}`, `-Wl,-rpath,${tensorflow}`, '-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2'],
-    ...['-o', half],
+    'g++',
+    '-std=c++17',
+    '-O2',
+    '-fPIC',
+    '-shared',
+    '-DNAPI_VERSION=8',
+    `-I${unpackHeaders()}`,
+    `-I${join(tensorflow, 'include')}`,
+    join(source, 'tfjs_backend.cc'),
+    join(source, 'tfjs_binding.cc'),
+    `-L${tensorflow}`,
+    `-Wl,-rpath,${tensorflow}`,
+    '-l:libtensorflow_cc.so.2',
+    '-l:libtensorflow_framework.so.2',
+    '-o',
+    half,
   );
   renameSync(half, binding);
   return binding;

@@ -76,10 +76,10 @@ describe('variables', () => {
       const f = compile(step);
       const losses: number[] = [];
       for (const x of inputs.slice(1)) losses.push((compiled ? await f(x) : step(x)).dataSync()[0]!);
-      if (compiled) expect(f.compiledCount).toBe(1);
-      return { losses, weight };
+      return { losses, weight, compiledCount: f.compiledCount };
     };
     const [cpu, compiled] = [await train(false), await train(true)];
+    expect(compiled.compiledCount).toBe(1);
     expectClose(compiled.weight, cpu.weight, 1e-6);
     compiled.losses.forEach((loss, i) => expect(loss).toBeCloseTo(cpu.losses[i]!, 5));
   });
@@ -191,11 +191,12 @@ describe('a model of tf.layers', () => {
       const losses: number[] = [];
       for (let i = 0; i < 4; i++)
         losses.push((compiled ? await compiledStep(inputs, targets) : step(inputs, targets)).dataSync()[0]!);
-      if (compiled) expect(compiledStep.compiledCount).toBe(1);
       const prediction = compiled ? await compiledPredict(inputs) : predict(inputs);
-      return { losses, prediction, weights: network.getWeights() };
+      const { compiledCount } = compiledStep;
+      return { losses, prediction, weights: network.getWeights(), compiledCount };
     };
     const [cpu, compiled] = [await run(false), await run(true)];
+    expect(compiled.compiledCount).toBe(1);
     expect(cpu.losses.at(-1)).toBeLessThan(cpu.losses[0]!);
     compiled.losses.forEach((loss, i) => expect(loss).toBeCloseTo(cpu.losses[i]!, 5));
     expectClose(compiled.prediction, cpu.prediction, 1e-5);

@@ -80,14 +80,15 @@ function recordingAssignments(assignments: Map<tf.Variable, GraphValue>, record:
       );
     assignments.set(this, graphValueOf(value));
   };
+  let made: tf.Variable[] = [];
   try {
     tf.tidy(record);
   } finally {
     tf.Variable.prototype.assign = assign;
-    const made = Object.values(tf.engine().state.registeredVariables).filter((variable) => !before.has(variable));
+    made = Object.values(tf.engine().state.registeredVariables).filter((variable) => !before.has(variable));
     tf.dispose(made);
-    if (made.length > 0) throw new Error(madeVariables(made));
   }
+  if (made.length > 0) throw new Error(madeVariables(made));
 }
 
 const madeVariables = (made: tf.Variable[]) =>
