@@ -4,10 +4,7 @@
 export const CHUNK = 16384;
 
 /** Offsets of the blocks in `memory`, in numbers. */
-export const VALUE = 0;
-export const GRADIENT = CHUNK;
-export const MEAN = 2 * CHUNK;
-export const VARIANCE = 3 * CHUNK;
+export const BLOCK = { value: 0, gradient: CHUNK, mean: 2 * CHUNK, variance: 3 * CHUNK } as const;
 
 export interface AdamWKernel {
   /** four blocks of `CHUNK` numbers */

@@ -1,5 +1,5 @@
 /** Decoupled weight decay regularization: AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101, algorithm 2). */
-import { CHUNK, createAdamWKernel, GRADIENT, MEAN, VALUE, VARIANCE, type AdamWKernel } from './adamw-kernel.js';
+import { BLOCK, CHUNK, createAdamWKernel, type AdamWKernel } from './adamw-kernel.js';
 
 /** One parameter and what the optimizer keeps for it; all arrays of one length. */
 export interface OptimizerEntry {
@@ -56,14 +56,14 @@ export function adamWStep(
       const load = (source: Float32Array, block: number) => memory.set(source.subarray(start, end), block);
       const store = (target: Float32Array, block: number) =>
         target.set(memory.subarray(block, block + end - start), start);
-      load(value, VALUE);
-      load(gradient, GRADIENT);
-      load(mean, MEAN);
-      load(variance, VARIANCE);
+      load(value, BLOCK.value);
+      load(gradient, BLOCK.gradient);
+      load(mean, BLOCK.mean);
+      load(variance, BLOCK.variance);
       kernel.step(paddedBytes(end - start), scale, beta1, beta2, rate, correction, epsilon, keep);
-      store(value, VALUE);
-      store(mean, MEAN);
-      store(variance, VARIANCE);
+      store(value, BLOCK.value);
+      store(mean, BLOCK.mean);
+      store(variance, BLOCK.variance);
     }
     gradient.fill(0);
   }
