@@ -79,8 +79,26 @@ async function openTinker({
   tinker,
   seed,
 }: Pick<ResolvedConfig, 'model' | 'tinker' | 'seed'>): Promise<OpenedEngine> {
-  const { createTinkerEngine, dialects } = await import('@tapo/tinker');
-  const { baseUrl = process.env['TINKER_BASE_URL'], baseModel = model, dialect, rank, lossRoute } = tinker;
+  const { createTinkerEngine } = await import('@tapo/tinker');
+  const { baseModel = model, rank, lossRoute } = tinker;
+  const connection = await tinkerConnection(tinker);
+  const opened = await createTinkerEngine({
+    ...connection,
+    baseModel,
+    rank,
+    lossRoute,
+    seed,
+    tokenizer: await loadModelTokenizer(await findModel(model, { weights: false })),
+  });
+  return { ...opened, description: `${baseModel} at ${connection.baseUrl}` };
+}
+
+/** Where the server is, as config and environment say. @throws UsageError when neither does, or for an unknown dialect */
+export async function tinkerConnection({
+  baseUrl = process.env['TINKER_BASE_URL'],
+  dialect,
+}: ResolvedConfig['tinker']) {
+  const { dialects } = await import('@tapo/tinker');
   if (baseUrl === undefined) {
     throw new UsageError(
       'engine.name is "tinker" but tinker.baseUrl is missing',
@@ -91,15 +109,5 @@ async function openTinker({
     throw new UsageError(`tinker.dialect is "${dialect}"`, `known: ${Object.keys(dialects).join(', ')}`);
   }
   const apiKey = process.env['TINKER_API_KEY'];
-  const opened = await createTinkerEngine({
-    baseUrl,
-    baseModel,
-    rank,
-    lossRoute,
-    seed,
-    dialect: dialect as keyof typeof dialects,
-    tokenizer: await loadModelTokenizer(await findModel(model, { weights: false })),
-    ...(apiKey !== undefined && { apiKey }),
-  });
-  return { ...opened, description: `${baseModel} at ${baseUrl}` };
+  return { baseUrl, dialect: dialect as keyof typeof dialects, ...(apiKey !== undefined && { apiKey }) };
 }

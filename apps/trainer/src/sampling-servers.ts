@@ -17,19 +17,19 @@ export interface OpenedSampler {
   loadAdapter(directory: string): Promise<unknown>;
 }
 
-/** Samples on vLLM, SGLang or another OpenAI-compatible server. The key comes from OPENAI_API_KEY. */
-export async function openSampler(
-  { baseUrls, api, model }: SamplerConfig,
-  tokenizer: Tokenizer,
-): Promise<OpenedSampler> {
-  const { createOpenAISampler } = await import('@tapo/tinker/openai');
+/** Where the servers are. The key comes from OPENAI_API_KEY. */
+export function samplerConnection({ baseUrls, api, model }: SamplerConfig) {
   const apiKey = process.env['OPENAI_API_KEY'];
+  return { baseUrls, api, ...(model !== undefined && { model }), ...(apiKey !== undefined && { apiKey }) };
+}
+
+/** Samples on vLLM, SGLang or another OpenAI-compatible server. */
+export async function openSampler(config: SamplerConfig, tokenizer: Tokenizer): Promise<OpenedSampler> {
+  const { createOpenAISampler } = await import('@tapo/tinker/openai');
+  const { baseUrls, api, model } = config;
   const { policy, exact, loadAdapter, close } = createOpenAISampler({
-    baseUrls,
-    api,
+    ...samplerConnection(config),
     tokenizer,
-    ...(model !== undefined && { model }),
-    ...(apiKey !== undefined && { apiKey }),
     onWarning: (message) => console.error(`note: ${message}`),
   });
   const evaluationOnly = exact

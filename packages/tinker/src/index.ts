@@ -1,3 +1,5 @@
+export { checkTinkerServer } from './check.js';
+export type { CheckTinkerOptions, ServerCheck } from './check.js';
 export { createTinkerClient } from './client.js';
 export type { CreateSessionOptions, Session, TinkerClient, TinkerClientOptions } from './client.js';
 export { dialects } from './dialect.js';

@@ -1,14 +1,28 @@
-import { chooseBackend } from '@tapo/policy';
+import { chooseBackend, loadModelTokenizer } from '@tapo/policy';
+import type { ServerCheck } from '@tapo/tinker';
 import { callTool, closeTools } from '@tapo/tools';
 import { availableParallelism, totalmem } from 'node:os';
 import { colors } from '../cli/colors.js';
 import type { Command } from '../cli/command.js';
+import { UsageError } from '../cli/command.js';
+import { loadConfig } from '../config/load.js';
+import { tinkerConnection } from '../engine.js';
+import { findModel } from '../find-model.js';
+import { samplerConnection } from '../sampling-servers.js';
 import { openTools } from '../tools/toolbox.js';
 
 export const doctorCommand: Omit<Command, 'summary'> = {
   details:
-    'Which compute engine is chosen and why the others are not; whether the tools work. Exit code 1 if anything needed fails.',
-  async run() {
+    'Which compute engine is chosen and why the others are not; whether the tools work. With --engine tinker or openai: ' +
+    'whether a server can be trained on or sampled from. Exit code 1 if anything needed fails.',
+  overrides: true,
+  examples: [
+    'tapo doctor',
+    'tapo doctor --engine tinker --tinker.baseUrl http://gpu-node:8000 --tinker.dialect skyrl',
+    `tapo doctor --engine openai --model models/qwen --sampler.baseUrls '["http://gpu-node:8000"]'`,
+  ],
+  async run({ overrides }) {
+    if (Object.keys(overrides).length > 0) return (await checkServers(overrides)) ? 0 : 1;
     console.log(`node ${process.version} on ${process.platform}-${process.arch}`);
     console.log(`${availableParallelism()} processors, ${(totalmem() / 2 ** 30).toFixed(1)} GiB of memory\n`);
     const checks = [await checkBackend()];
@@ -23,6 +37,39 @@ export const doctorCommand: Omit<Command, 'summary'> = {
     return checks.every(Boolean) ? 0 : 1;
   },
 };
+
+/** A tinker or openai engine, as `tapo train` would be given it. */
+async function checkServers(overrides: Readonly<Record<string, string | true>>): Promise<boolean> {
+  const { config } = await loadConfig({ file: undefined, overrides: { model: 'none', ...overrides } });
+  const { engine, tinker, sampler, model } = config;
+  if (engine.name === 'local' && sampler === null) {
+    throw new UsageError('there is no server to check', 'name one: --engine tinker or --engine openai');
+  }
+  let works = true;
+  const print = async (title: string, checks: AsyncIterable<ServerCheck>) => {
+    console.log(colors.bold(title));
+    for await (const check of checks) {
+      console.log(`  ${(check.works ? colors.green : colors.red)(check.name.padEnd(18))} ${check.detail}`);
+      works &&= check.works;
+    }
+  };
+  if (engine.name === 'tinker') {
+    const { checkTinkerServer } = await import('@tapo/tinker');
+    const { baseModel } = tinker;
+    await print('Tinker server', checkTinkerServer({ ...(await tinkerConnection(tinker)), baseModel }));
+  }
+  if (sampler !== null) {
+    const { checkOpenAIServer } = await import('@tapo/tinker/openai');
+    const tokenizer = await loadModelTokenizer(await findModel(model, { weights: false }));
+    for (const url of sampler.baseUrls) {
+      await print(
+        `${sampler.api} server`,
+        checkOpenAIServer({ ...samplerConnection(sampler), baseUrls: [url], tokenizer }),
+      );
+    }
+  }
+  return works;
+}
 
 async function checkBackend(): Promise<boolean> {
   console.log(colors.bold('compute engine'));
