@@ -3,7 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { createTinkerClient, encodedText, float32, int64, type Datum } from '@tapo/tinker';
+import { checkTinkerServer, createTinkerClient, encodedText, float32, int64, type Datum } from '@tapo/tinker';
 import { makeTinyModel } from './tiny-model.js';
 import { installSkyrl, startSkyrl } from './server.js';
 
@@ -70,6 +70,11 @@ try {
   must('load_weights samples the same', same, tokenizer.decode(again.sequences[0]?.tokens ?? []));
   const changed = JSON.stringify(learned.sequences[0]?.tokens) !== JSON.stringify(first.sequences[0]?.tokens);
   must('and not what the untrained model sampled', changed, tokenizer.decode(first.sequences[0]?.tokens ?? []));
+
+  // what `tapo doctor` asks a server
+  for await (const check of checkTinkerServer({ baseUrl: server.url, dialect: 'skyrl-jax', baseModel: directory })) {
+    must(`doctor: ${check.name}`, check.works, check.detail);
+  }
 } finally {
   await client.close();
   await server.close();
