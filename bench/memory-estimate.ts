@@ -1,5 +1,5 @@
 /**
- * The peak that `estimateMemory` foretells (`tapo model show`) against the peak of a process that does it:
+ * The peak of a process that does what `estimateMemory` foretells (`tapo model show`); the comparison is made by hand:
  *
  *     node --import tsx --conditions=tapo-source bench/memory-estimate.ts [SIZE,…] [MODE,…]
  */

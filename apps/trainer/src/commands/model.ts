@@ -25,7 +25,7 @@ export const modelCommand: Omit<Command, 'summary'> = {
   },
   details:
     'Reads configuration, tokenizer and the list of tensors, not the weights. Memory is that of the whole process at its peak, as\n' +
-    'estimated: within a quarter of what was measured (README of @tapo/policy).',
+    'estimated from peaks measured on one machine: up to two fifths off (README of @tapo/policy).',
   examples: [
     'tapo model show models/qwen2.5-0.5b',
     'tapo model show model.gguf --rows 16 --length 1024 --lora-rank 32',
