@@ -50,7 +50,7 @@ describe('help', () => {
 
   it.each([
     [['trian'], 'unknown command "trian"', 'did you mean train?'],
-    [['doctor', '--verbos'], 'unknown option --verbos', 'See tapo doctor --help'],
+    [['view', '--prot', '1'], 'unknown option --prot', 'did you mean --port? See tapo view --help'],
     [['rollout'], 'tapo rollout needs QUESTION', ''],
     [['train', '--sed', '3'], 'unknown option or config key --sed', 'did you mean --seed?'],
     [['eval', 'x', '--samples', 'two'], '--samples wants an integer of at least 1, got "two"', ''],
