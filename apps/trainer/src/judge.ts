@@ -5,7 +5,7 @@ import type { TextSegment } from '@tapo/eval';
 import type { Tokenizer } from '@tapo/rollout';
 import { taggedSegments } from '@tapo/rollout';
 import type { Tool } from '@tapo/tools';
-import { overlongLimit } from './config/derived.js';
+import { overlongLimit } from './config/overlong-limit.js';
 import type { ResolvedConfig } from './config/schema.js';
 import { countCalls } from './judged-group.js';
 import type { Judge } from './judged-group.js';

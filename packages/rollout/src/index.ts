@@ -3,7 +3,7 @@ export type { JsonProtocolOptions } from './json-protocol.js';
 export type { Policy, SampleRequest, SampleResult, Tokenizer } from './policy.js';
 export type { ParsedCall, ParsedTurn, Protocol } from './protocol.js';
 export { rollout } from './rollout.js';
-export type { RolloutOptions } from './rollout.js';
+export type { RolloutOptions } from './rollout-options.js';
 export { rolloutGroup } from './rollout-group.js';
 export type { RolloutGroupOptions } from './rollout-group.js';
 export { tagProtocol } from './tag-protocol.js';

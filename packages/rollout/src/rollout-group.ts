@@ -1,5 +1,5 @@
 import type { Trajectory } from '@tapo/core';
-import type { RolloutOptions } from './rollout.js';
+import type { RolloutOptions } from './rollout-options.js';
 import { rollout } from './rollout.js';
 
 export interface RolloutGroupOptions extends RolloutOptions {

@@ -1,38 +1,11 @@
 import type { Trajectory, TrajectoryStopReason } from '@tapo/core';
 import { endRollout } from '@tapo/tools';
-import type { Tool } from '@tapo/tools';
-import type { Policy } from './policy.js';
 import type { ParsedTurn, Protocol } from './protocol.js';
+import type { RolloutOptions } from './rollout-options.js';
 import { runCalls } from './run-calls.js';
 import { tagProtocol } from './tag-protocol.js';
 import type { TrajectoryBuilder } from './trajectory-builder.js';
 import { trajectoryBuilder } from './trajectory-builder.js';
-
-export interface RolloutOptions {
-  policy: Policy;
-  tools?: readonly Tool[];
-  /** how calls and answers are written; default: the paper's tags */
-  protocol?: Protocol;
-  /** turns in which tools run; one last turn follows, in which every tool answers that its attempts are used up */
-  maxTurns?: number;
-  /** budget of the whole trajectory: prompt, sampled and observed tokens */
-  maxTokens?: number;
-  /** longer observations are cut */
-  maxObservationTokens?: number;
-  temperature?: number;
-  topP?: number;
-  /** 0 = off */
-  topK?: number;
-  /** the trajectory depends on prompt, weights, tools and this number, and not on timing */
-  seed?: number;
-  toolTimeoutMs?: number;
-  /** runs a tool call when there is room for it; the wait does not count as the tool's time */
-  toolGate?: <T>(call: () => Promise<T>) => Promise<T>;
-  /** unique among the rollouts under way; the policy keeps its cache under it */
-  id?: string;
-  problemId?: string;
-  signal?: AbortSignal;
-}
 
 let anonymous = 0;
 

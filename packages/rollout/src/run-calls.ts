@@ -3,7 +3,7 @@ import type { Tool } from '@tapo/tools';
 import { callTool } from '@tapo/tools';
 import type { Tokenizer } from './policy.js';
 import type { ParsedCall, Protocol } from './protocol.js';
-import type { RolloutOptions } from './rollout.js';
+import type { RolloutOptions } from './rollout-options.js';
 
 interface RunCallsOptions extends RolloutOptions {
   tools: readonly Tool[];

@@ -2,11 +2,6 @@ import type { DapoLossOptions } from '@tapo/core';
 import type { OptimizerStepOptions } from '../learner.js';
 import type { ResolvedConfig } from './schema.js';
 
-/** Response length at which the overlong penalty is full. */
-export function overlongLimit({ rollout, data, reward }: Pick<ResolvedConfig, 'rollout' | 'data' | 'reward'>): number {
-  return reward.overlong?.maxLength ?? rollout.maxTokens - data.maxPromptTokens;
-}
-
 /** The part of `loss` that the learner needs. */
 export function lossOptions({ loss }: ResolvedConfig): DapoLossOptions {
   const { advantages: _, aggregation: __, callEfficiency: ___, oldLogprobs: ____, ...options } = loss;

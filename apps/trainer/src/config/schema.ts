@@ -1,6 +1,6 @@
 import type { Tool } from '@tapo/tools';
 import { type } from 'arktype';
-import { overlongLimit } from './derived.js';
+import { overlongLimit } from './overlong-limit.js';
 import { validateConfig } from './validate.js';
 import type { ConfigSchema } from './validate.js';
 
