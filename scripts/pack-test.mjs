@@ -49,6 +49,13 @@ try {
   for (const name of examples) must(`README example of ${name}`, process.execPath, [join('out', `${name}.js`)]);
 
   must('tapo --help', 'npx', ['tapo', '--help']);
+  // the written config needs no installed package beside it, as with a global install or npx: only the model is missing
+  const elsewhere = mkdtempSync(join(tmpdir(), 'tapo-init-'));
+  const bin = join(project, 'node_modules/.bin/tapo');
+  must('tapo init in an empty directory', bin, ['init'], elsewhere);
+  const { stderr } = spawnSync(bin, ['train', '--model', '/no/model'], { cwd: elsewhere, encoding: 'utf8' });
+  if (!stderr.includes('no model in /no/model')) throw new Error(`the config of tapo init is not taken\n${stderr}`);
+  rmSync(elsewhere, { recursive: true });
   console.log(`${examples.length} README examples run from packed tarballs`);
 
   const tool = join(project, 'work', 'tapo-tool-word-count');

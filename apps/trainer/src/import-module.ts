@@ -52,13 +52,19 @@ async function compile(path: string): Promise<{ code: string; isCommonJs: boolea
   return { code: outputFiles[0]!.text, isCommonJs: entry?.format === 'cjs' };
 }
 
-/** Packages stay imports, but for those that are TypeScript, as in a workspace, which Node could not load. */
+const ownIndex = new URL(`./index${extname(import.meta.url)}`, import.meta.url).href;
+
+/**
+ * Packages stay imports, but for those that are TypeScript, as in a workspace, which Node could not load. A config finds
+ * `@tapo/trainer` also where only the command is installed, globally or by npx.
+ */
 const packagesByNode: Plugin = {
   name: 'packages-by-node',
   setup(build) {
     build.onResolve({ filter: /^[^./]/ }, async ({ path, kind, resolveDir, pluginData }) => {
       if (kind === 'entry-point' || pluginData === packagesByNode || path.startsWith('node:')) return undefined;
       const found = await build.resolve(path, { kind, resolveDir, pluginData: packagesByNode });
+      if (found.errors.length > 0 && path === '@tapo/trainer') return { path: ownIndex, external: true };
       const isSource = /\.[cm]?tsx?$/.test(found.path) && !/[\\/]node_modules[\\/]/.test(found.path);
       return isSource ? { path: found.path } : { path, external: true };
     });

@@ -30,14 +30,16 @@ import { tool as dice } from './dice.ts';
 
 export default defineConfig({
   name: 'first',
-  // a directory with config.json, model.safetensors and tokenizer.json
-  model: 'models/qwen2.5-0.5b-instruct',
+  // an id of the hub (downloaded once, 1 GB), a directory with config.json, safetensors and tokenizer.json, or a .gguf file
+  model: 'Qwen/Qwen2.5-0.5B-Instruct',
+  lora: { rank: 16, alpha: 32 },
+  // built in: search, python, javascript, serper, brave, ...; and any object with name, description, execute
+  tools: [{ name: 'search', documents: 'world' }, 'python', dice],
+  data: { train: 'world', evaluation: 'world', template: 'chat', balanced: true, maxPromptTokens: 512 },
+  rollout: { problemsPerStep: 8, groupSize: 8, maxTokens: 1024 },
+  reward: { overlong: { buffer: 128 } },
+  optimizer: { learningRate: 5e-5, problemsPerMiniBatch: 4 },
   steps: 100,
-  // built in: search, python, javascript, serper, retriever; and any object with name, description, execute
-  tools: ['search', 'python', dice],
-  data: { train: 'world', evaluation: 'world', template: 'chat' },
-  rollout: { problemsPerStep: 16, groupSize: 8 },
-  optimizer: { learningRate: 1e-6, problemsPerMiniBatch: 8 },
 });
 `;
 
