@@ -287,15 +287,54 @@ describe('errors', () => {
   });
 
   test('a missing kernel says its name and how to register it; registered, it works', async () => {
-    const f = compile(({ x }) => ({ y: tf.image.flipLeftRight(x as tf.Tensor4D) }));
-    const x: HostTensor = { data: Float32Array.of(1, 2, 3), shape: [1, 1, 3, 1], dtype: 'float32' };
-    await expect(f.run({ x })).rejects.toThrow("registerOnnxKernel('FlipLeftRight'");
-    registerOnnxKernel('FlipLeftRight', ({ inputs, graph }) => {
-      const operands = [[-1], [-4], [2], [-1]].map((values) => graph.integers(values));
-      return graph.node('Slice', [inputs['image']!, ...operands], inputs['image']!);
+    const f = compile(({ sorted, x }) => ({ y: tf.lowerBound(sorted as tf.Tensor1D, x as tf.Tensor1D) }));
+    const inputs = { sorted: vector(1, 3, 3, 5), x: vector(0, 3, 4) };
+    await expect(f.run(inputs)).rejects.toThrow("registerOnnxKernel('SearchSorted'");
+    registerOnnxKernel('SearchSorted', ({ inputs: { sortedSequence, values }, graph }) => {
+      const column = graph.reshape(sortedSequence!, [4, 1]);
+      const smaller = graph.elementwise('Less', [column, values!], 'bool');
+      const axis = graph.integers([0]);
+      const options = { attributes: { keepdims: 1 } };
+      return graph.node('ReduceSum', [graph.cast(smaller, 'int32'), axis], { shape: [1, 3], dtype: 'int32' }, options);
     });
-    expect([...(await f.run({ x }))['y']!.data]).toEqual([3, 2, 1]);
-    expect(supportedKernels()).toContain('FlipLeftRight');
+    // how many of 1 3 3 5 are smaller than 0, 3, 4
+    expect([...(await f.run(inputs))['y']!.data]).toEqual([0, 1, 3]);
+    expect(supportedKernels()).toContain('SearchSorted');
+    await f.dispose();
+  });
+
+  const image = { data: new Float32Array(48), shape: [1, 4, 4, 3], dtype: 'float32' as const };
+  const volume = { data: new Float32Array(64), shape: [1, 4, 4, 4, 1], dtype: 'float32' as const };
+  const gradient = (f: (x: tf.Tensor5D) => tf.Tensor) => tf.grad((x: tf.Tensor) => tf.sum(f(x as tf.Tensor5D)));
+  test.each<[string, HostTensor, (x: tf.Tensor) => tf.Tensor]>([
+    ['Complex', image, (x) => tf.abs(tf.complex(x, x))],
+    ['RotateWithOffset', image, (x) => tf.image.rotateWithOffset(x as tf.Tensor4D, 1)],
+    ['Dilation2D', image, (x) => tf.dilation2d(x as tf.Tensor4D, tf.zeros([2, 2, 3]), 1, 'same')],
+    ['MaxPoolWithArgmax', image, (x) => tf.maxPoolWithArgmax(x as tf.Tensor4D, 2, 2, 'same')['indexes']!],
+    ['Unique', vector(1, 1), (x) => tf.unique(x).values],
+    ['AvgPool3DGrad', volume, gradient((x) => tf.avgPool3d(x, 2, 2, 'same'))],
+    ['Conv3DBackpropInputV2', volume, gradient((x) => tf.conv3d(x, tf.ones([2, 2, 2, 1, 1]), 1, 'same'))],
+  ])('%s, which is not there, is named when the function is recorded', async (name, x, operation) => {
+    const f = compile(({ x }) => ({ y: operation(x!) }));
+    await expect(f.run({ x })).rejects.toThrow(`The tfjs kernel ${name} has no ONNX form yet. Register one:`);
+    expect(tf.getBackend()).toBe('cpu');
+    await f.dispose();
+  });
+
+  test('an input that is missing or misspelt is named, beside those that were given', async () => {
+    const f = compile(({ weight, x }) => ({ y: tf.mul(x!, weight!) }), { constants: { scale: vector(2) } });
+    const message = "asked for 'weight' among its inputs, and was given 'x', 'weigth', 'scale'. Check the names.";
+    await expect(f.run({ x: vector(1), weigth: vector(3) })).rejects.toThrow(message);
+    await expect(f.run({})).rejects.toThrow("asked for 'weight', 'x' among its inputs, and was given 'scale'.");
+    // The next run is not the worse for it.
+    expect((await f.run({ x: vector(2), weight: vector(3) }))['y']!.data[0]).toBe(6);
+    await f.dispose();
+  });
+
+  test('an input that the function can do without may be left out', async () => {
+    const f = compile(({ x, bias }) => ({ y: bias ? tf.add(x!, bias) : x! }));
+    expect((await f.run({ x: vector(1) }))['y']!.data[0]).toBe(1);
+    expect((await f.run({ x: vector(1), bias: vector(2) }))['y']!.data[0]).toBe(3);
     await f.dispose();
   });
 

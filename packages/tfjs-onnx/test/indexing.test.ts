@@ -1,8 +1,9 @@
 /* oxlint-disable vitest/expect-expect -- the assertions are in expectSameAsCpu */
 import * as tf from '@tensorflow/tfjs-core';
+import { compile } from '@tapo/tfjs-onnx';
 import type { HostTensor } from '@tapo/tfjs-onnx';
 import * as fc from 'fast-check';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { anyType, floats, integers, shapes } from './support/arbitraries.js';
 import { expectSameAsCpu } from './support/against-cpu.js';
 
@@ -110,5 +111,25 @@ describe('reading and writing by index', () => {
       ),
     );
     await fc.assert(property, { numRuns });
+  });
+
+  test('bincount and denseBincount leave ids out that are too large, and refuse negative ones', async () => {
+    const ids = { data: Int32Array.of(0, 3, 9, 1, 3, 4), shape: [6], dtype: 'int32' as const };
+    const rows = { ...ids, shape: [2, 3] };
+    const weights = { data: Float32Array.of(1, 2, 4, 8, 16, 32), shape: [6], dtype: 'float32' as const };
+    await expectSameAsCpu(
+      (at, table, amounts) => [
+        tf.bincount(at as tf.Tensor1D, tf.tensor1d([]), 4), // 1 1 0 2
+        tf.bincount(at as tf.Tensor1D, amounts as tf.Tensor1D, 4), // 1 8 0 18
+        tf.denseBincount(table as tf.Tensor2D, tf.tensor2d([], [0, 0]), 4), // 1 0 0 1, 0 1 0 1
+        tf.denseBincount(table as tf.Tensor2D, tf.reshape(amounts!, [2, 3]) as tf.Tensor2D, 4),
+        tf.denseBincount(table as tf.Tensor2D, tf.tensor2d([], [0, 0]), 2, true),
+      ],
+      [ids, rows, weights],
+    );
+    const count = compile(({ at }) => ({ bins: tf.bincount(at as tf.Tensor1D, tf.tensor1d([]), 4) }));
+    const negative = { ...ids, data: Int32Array.of(0, 1, -1, 2, 3, 0) };
+    await expect(count.run({ at: negative })).rejects.toThrow("The compiled function 'tfjs' failed");
+    await count.dispose();
   });
 });

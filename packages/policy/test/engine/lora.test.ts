@@ -56,6 +56,23 @@ it('trains the adapter alone, as the cpu backend does', async () => {
   (await train(cpu, 3)).forEach((loss, step) => expect(loss).toBeCloseTo(losses[step] as number, 5));
 });
 
+it('the gradient of every adapter matrix equals that of the cpu backend to 1e-5', async () => {
+  const gradients = async (backend: typeof engineBackend) => {
+    const engine = await adapterEngine(backend);
+    await train(engine, 2); // before, B is zero, and with it the gradient of A
+    await engine.forwardBackward(batch, { name: 'cross-entropy' });
+    return engine.gradients();
+  };
+  const [compiled, cpu] = [await gradients(engineBackend), await gradients('cpu')];
+  // 2 layers, A and B of 3 projections
+  expect(Object.keys(compiled)).toHaveLength(12);
+  const errors = Object.entries(cpu).map(([name, { data }]) => {
+    const difference = data.map((value, i) => value - (compiled[name]!.data[i] as number));
+    return Math.hypot(...difference) / Math.hypot(...data);
+  });
+  expect(Math.max(...errors)).toBeLessThan(1e-5);
+});
+
 it('samples from base and adapter together: what the merged model gives', async () => {
   const engine = await adapterEngine();
   await train(engine, 8);

@@ -5,6 +5,7 @@ import type { KernelTable } from './kernel.js';
 import { choose, toFloat } from './elementwise.js';
 import { kernel } from './kernel.js';
 import { reduce } from './reduction.js';
+import { crop } from './window.js';
 
 /**
  * Rows of `updates` [n, inner] added at `indices` [n] to zeros [rows, inner]; equal indices add up. ScatterElements, not
@@ -131,20 +132,34 @@ export const indexingKernels: KernelTable = {
   }),
 };
 
-/** How often each of 0 … columns − 1 occurs in each row of x, or the sum of its weights. x [rows, n] or [n] */
+/**
+ * How often each of 0 … columns − 1 occurs in each row of x, or the sum of its weights. x [rows, n] or [n]. Ids from `columns`
+ * on are not counted; a negative one fails the run, as it does in tfjs.
+ */
 function countBins(graph: Graph, inputs: Record<string, GraphValue>, columns: number, binary: boolean): GraphValue {
   const { x, weights } = inputs as { x: GraphValue; weights: GraphValue };
   const weighted = !binary && sizeOf(weights.shape) > 0;
   const amounts = weighted ? toFloat(graph, weights) : graph.expand(graph.scalar(1, 'float32'), x.shape);
   const rows = x.shape.length === 2 ? x.shape[0]! : 1;
   const count = sizeOf(x.shape);
+  const int = (value: number) => graph.scalar(value, 'int32');
+  const ints = (opType: string, ...operands: GraphValue[]) => graph.elementwise(opType, operands, 'int32');
+  const ids = graph.reshape(x, [rows, count / rows]);
+  // Every row has one bin more, which takes what is not counted.
+  const width = columns + 1;
   const starts = graph.constant(
-    Int32Array.from({ length: rows }, (_, row) => row * columns),
+    Int32Array.from({ length: rows }, (_, row) => row * width),
     [rows, 1],
     'int32',
   );
-  const cells = graph.elementwise('Add', [graph.reshape(x, [rows, count / rows]), starts], 'int32');
-  const sums = scatterAddRows(graph, graph.reshape(cells, [count]), graph.reshape(amounts, [count, 1]), rows * columns);
+  const cells = choose(
+    graph,
+    graph.elementwise('Less', [ids, int(0)], 'bool'),
+    int(rows * width),
+    ints('Add', ints('Min', ids, int(columns)), starts),
+  );
+  const sums = scatterAddRows(graph, graph.reshape(cells, [count]), graph.reshape(amounts, [count, 1]), rows * width);
   const result = binary ? graph.elementwise('Min', [sums, graph.scalar(1, 'float32')], 'float32') : sums;
-  return graph.reshape(result, x.shape.length === 2 ? [rows, columns] : [columns]);
+  const counted = crop(graph, graph.reshape(result, [rows, width]), [columns]);
+  return graph.reshape(counted, x.shape.length === 2 ? [rows, columns] : [columns]);
 }

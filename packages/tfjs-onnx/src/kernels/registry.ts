@@ -6,6 +6,7 @@ import { convolutionKernels } from './convolution.js';
 import { creationKernels } from './creation.js';
 import { elementwiseKernels } from './elementwise.js';
 import { fusedKernels } from './fused.js';
+import { imageKernels } from './image.js';
 import { indexingKernels } from './indexing.js';
 import type { KernelTable, OnnxKernel } from './kernel.js';
 import { matMulKernels } from './matmul.js';
@@ -14,6 +15,7 @@ import { reductionKernels } from './reduction.js';
 import { resizeKernels } from './resize.js';
 import { shapeKernels } from './shape.js';
 import { unaryKernels } from './unary.js';
+import { volumeKernels } from './volume.js';
 
 const builtIn: KernelTable = {
   ...attentionKernels,
@@ -21,6 +23,7 @@ const builtIn: KernelTable = {
   ...creationKernels,
   ...elementwiseKernels,
   ...fusedKernels,
+  ...imageKernels,
   ...indexingKernels,
   ...matMulKernels,
   ...poolingKernels,
@@ -28,6 +31,7 @@ const builtIn: KernelTable = {
   ...resizeKernels,
   ...shapeKernels,
   ...unaryKernels,
+  ...volumeKernels,
 };
 
 let registered = false;

@@ -15,15 +15,18 @@ export function window(
   return { used: Math.min(size, covered), padEnd: Math.max(0, covered - size) };
 }
 
-/** The first rows and columns of x [n, c, h, w]. */
-export function crop(graph: Graph, x: GraphValue, [height, width]: readonly number[]): GraphValue {
-  if (x.shape[2] === height && x.shape[3] === width) return x;
-  const bounds = [
-    [0, 0],
-    [height!, width!],
-    [2, 3],
-  ].map((each) => graph.integers(each));
-  return graph.node('Slice', [x, ...bounds], { shape: [x.shape[0]!, x.shape[1]!, height!, width!], dtype: x.dtype });
+/** Positions `starts` to `ends` of the last axes of x [n, c, …]; from 0 on unless `starts` are given. */
+export function crop(
+  graph: Graph,
+  x: GraphValue,
+  ends: readonly number[],
+  starts: readonly number[] = ends.map(() => 0),
+): GraphValue {
+  const kept = x.shape.length - ends.length;
+  if (ends.every((end, i) => starts[i] === 0 && x.shape[kept + i] === end)) return x;
+  const bounds = [[...starts], [...ends], ends.map((_, i) => kept + i)].map((each) => graph.integers(each));
+  const sizes = ends.map((end, i) => end - starts[i]!);
+  return graph.node('Slice', [x, ...bounds], { shape: [...x.shape.slice(0, kept), ...sizes], dtype: x.dtype });
 }
 
 /** x [n, c, h, w] followed by zeros. */

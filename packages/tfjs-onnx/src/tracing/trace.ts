@@ -39,6 +39,8 @@ export function trace(
 ): TracedFunction {
   ensureBackend();
   const previous = tf.engine().backendName;
+  /** What `f` asked for and was not given; it may do without. */
+  const missing = new Set<string>();
   tf.setBackend(BACKEND_NAME);
   try {
     return traceBackend.withTrace(isInput, ({ graph, variables, variableInputs, assignments }) => {
@@ -48,7 +50,7 @@ export function trace(
         for (const [name, type] of Object.entries(signature)) inputs[name] = asTensor(graph.input(name, type));
         for (const [name, { data, shape, dtype }] of Object.entries(constants))
           inputs[name] = asTensor(graph.constant(data, shape, dtype));
-        for (const [name, tensor] of Object.entries(f(inputs))) {
+        for (const [name, tensor] of Object.entries(f(noticing(inputs, missing)))) {
           const modelName = name in signature ? `${name}:out` : name;
           outputs.set(name, { ...outputValue(graph, name, tensor), name: modelName });
         }
@@ -60,11 +62,28 @@ export function trace(
       return { graph, outputs, variables, variableInputs, assignments: new Map(assigned) };
     });
   } catch (error) {
-    throw explained(error);
+    if (missing.size === 0) throw explained(error);
+    const known = [...Object.keys(signature), ...Object.keys(constants)];
+    throw new Error(
+      `The function asked for ${quoted(missing)} among its inputs, and was given ${quoted(known)}. Check the names. (${String(error)})`,
+      { cause: error },
+    );
   } finally {
     if (previous) tf.setBackend(previous);
   }
 }
+
+/** The inputs; a name that is not among them is added to `missing` when `f` reads it. */
+function noticing(inputs: NamedTensors, missing: Set<string>): NamedTensors {
+  return new Proxy(inputs, {
+    get(target, name) {
+      if (typeof name === 'string' && !(name in target)) missing.add(name);
+      return Reflect.get(target, name) as tf.Tensor;
+    },
+  });
+}
+
+const quoted = (names: Iterable<string>) => [...names].map((name) => `'${name}'`).join(', ') || 'none';
 
 /**
  * Runs `record` in a tidy, with `assign` of variables recorded instead of done: a traced tensor has no value to assign.
