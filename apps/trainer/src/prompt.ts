@@ -1,6 +1,6 @@
 import { promptRules, renderPrompt } from '@tapo/data';
 import type { Problem } from '@tapo/data';
-import { jsonProtocol, tagProtocol, toolDefinitions } from '@tapo/rollout';
+import { encodeUntrusted, jsonProtocol, tagProtocol, toolDefinitions } from '@tapo/rollout';
 import type { Protocol, Tokenizer } from '@tapo/rollout';
 import type { Tool } from '@tapo/tools';
 import { UsageError } from './cli/command.js';
@@ -63,7 +63,7 @@ export function rulesOf(
   return rollout.protocol === 'json' ? jsonSystem(tokenizer, tools, data.rules) : (data.rules ?? promptRules(tools));
 }
 
-/** The tokens that the policy continues. @throws UsageError for a prompt over the limit: it is never cut */
+/** The tokens that the policy continues; special tokens in the question are text. @throws UsageError for a prompt over the limit: it is never cut */
 export function promptTokens(
   problem: Problem,
   {
@@ -73,11 +73,12 @@ export function promptTokens(
   }: { config: Pick<ResolvedConfig, 'data' | 'rollout'>; tokenizer: Tokenizer; tools: readonly Tool[] },
 ): number[] {
   const { template, rules, maxPromptTokens } = config.data;
-  const text =
+  const render = (question: string) =>
     config.rollout.protocol === 'json'
-      ? jsonPrompt(problem, tokenizer, tools, rules)
-      : renderPrompt(problem, { template, tools, tokenizer, ...(rules !== undefined && { rules }) });
-  const tokens = withStart(tokenizer.encode(text), tokenizer);
+      ? jsonPrompt(question, tokenizer, tools, rules)
+      : renderPrompt({ question }, { template, tools, tokenizer, ...(rules !== undefined && { rules }) });
+  const asked = encodeUntrusted(tokenizer, [problem.question], ([question = '']) => render(question));
+  const tokens = withStart(asked, tokenizer);
   if (tokens.length <= maxPromptTokens) return tokens;
   throw new UsageError(
     `problem ${problem.id}: its prompt has ${tokens.length} tokens, data.maxPromptTokens is ${maxPromptTokens}`,
@@ -86,7 +87,7 @@ export function promptTokens(
 }
 
 /** Tools are told by the model's own chat template. */
-function jsonPrompt({ question }: Problem, tokenizer: Tokenizer, tools: readonly Tool[], rules?: string): string {
+function jsonPrompt(question: string, tokenizer: Tokenizer, tools: readonly Tool[], rules?: string): string {
   if (tokenizer.applyChatTemplate === undefined) {
     throw new UsageError('rollout.protocol "json" needs a model with a chat template', 'take rollout.protocol "tags"');
   }

@@ -17,7 +17,13 @@ export { characterTokenizer, writeTokenizerFiles } from './character-tokenizer.j
 export type { CharacterTokenizerOptions } from './character-tokenizer.js';
 export type { ChatMessage, ChatTemplate, ChatTemplateOptions } from './chat-template.js';
 export { checkVocabulary, createIncrementalDecoder, createTokenizer, loadTokenizer } from './tokenizer.js';
-export type { CreateTokenizerOptions, IncrementalDecoder, Tokenizer, TokenizerFiles } from './tokenizer.js';
+export type {
+  CreateTokenizerOptions,
+  EncodeOptions,
+  IncrementalDecoder,
+  Tokenizer,
+  TokenizerFiles,
+} from './tokenizer.js';
 export { verifyModel } from './verify.js';
 export type { ModelVerification, VerifyModelOptions } from './verify.js';
 export { chooseBackend } from './engine/backend.js';

@@ -7,12 +7,13 @@ import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { compileChatTemplate, tokenContent, type ChatTemplate, type TokenizerConfigJson } from './chat-template.js';
 import type { ModelConfig } from './config.js';
 import { parseJson } from './json-file.js';
+import { withLiteralSpans, type Span } from './special-tokens.js';
 import { tokenBytesTable, type TokenizerJson } from './token-bytes.js';
 
 /** Fits the `Tokenizer` that `@tapo/rollout` asks for. */
 export interface Tokenizer {
-  /** never adds special tokens; special tokens written in the text become their ids */
-  encode(text: string): number[];
+  /** never adds special tokens; special tokens written in the text become their ids, except in its `literal` parts */
+  encode(text: string, options?: EncodeOptions): number[];
   /** special tokens included; bytes that are not UTF-8 become U+FFFD */
   decode(tokens: readonly number[]): string;
   /** the bytes a token stands for; empty for an id without token */
@@ -21,9 +22,16 @@ export interface Tokenizer {
   readonly padTokenId: number;
   /** the token a plain prompt should begin with, where the model was trained with one */
   readonly bosTokenId?: number;
+  /** texts that `encode` reads as special tokens: ends of turns and texts, not tags such as `<tool_call>` */
+  readonly specialTokens: readonly string[];
   /** one more than the largest id */
   readonly vocabSize: number;
   applyChatTemplate?: ChatTemplate;
+}
+
+export interface EncodeOptions {
+  /** parts that others wrote (questions, observations): special tokens in them are text */
+  literal?: readonly Span[];
 }
 
 /** Contents of the files that define a tokenizer. */
@@ -98,14 +106,25 @@ export function createTokenizer(
     eosTokenIds[0] ??
     0;
   const bosTokenId = config.add_bos_token === false ? undefined : startToken(inner, idOf(config.bos_token));
+  const specialTokens = specialContents(
+    json,
+    config,
+    [...eosTokenIds, padTokenId].map((id) => inner.id_to_token(id)),
+  );
+  const special = new Set(specialTokens);
   const applyChatTemplate = compileChatTemplate(config, { templateFile: chatTemplate, source });
   const bytesOf = (token: number) => table[token] ?? new Uint8Array(0);
   return {
-    encode: (text) => (text === '' ? [] : inner.encode(text, { add_special_tokens: false }).ids),
+    encode(text, { literal = [] } = {}) {
+      if (text === '') return [];
+      const chosen = literal.length === 0 ? inner : withLiteralSpans(inner, special, literal);
+      return chosen.encode(text, { add_special_tokens: false }).ids;
+    },
     decode: (tokens) => newTextDecoder().decode(concatenate(tokens.map(bytesOf))),
     tokenBytes: bytesOf,
     eosTokenIds,
     padTokenId,
+    specialTokens,
     vocabSize: table.length,
     ...(bosTokenId === undefined ? {} : { bosTokenId }),
     ...(applyChatTemplate ? { applyChatTemplate } : {}),
@@ -194,6 +213,17 @@ function dropCharactersWithoutToken(inner: HuggingFaceTokenizer, { model }: Toke
 function startToken(inner: HuggingFaceTokenizer, bosTokenId: number | undefined): number | undefined {
   const first = inner.encode('a').ids[0];
   return first !== undefined && first === bosTokenId ? first : undefined;
+}
+
+/** Added tokens that are marked as special, or that end or begin a text whether marked or not. */
+function specialContents(
+  { added_tokens = [] }: TokenizerJson,
+  config: TokenizerConfigJson,
+  named: readonly (string | undefined)[],
+): string[] {
+  const roles = ['bos_token', 'eos_token', 'pad_token', 'unk_token'].map((role) => tokenContent(config[role]));
+  const wanted = new Set([...named, ...roles]);
+  return added_tokens.filter(({ content, special }) => special || wanted.has(content)).map(({ content }) => content);
 }
 
 function idList(value: unknown): number[] {

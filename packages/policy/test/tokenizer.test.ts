@@ -68,6 +68,29 @@ describe('characterTokenizer', () => {
     );
   });
 
+  it('reads special tokens in literal parts as text, tags as tags', () => {
+    expect(characters.specialTokens).toEqual(['<pad>', '<bos>', '<eos>', '<unk>']);
+    // '<' = 8 + 60 - 32 = 36, 'e' 77, 'o' 87, 's' 91, '>' 38; <eos> = 2, </think> = 5
+    const text = '<eos><eos></think>';
+    expect(characters.encode(text)).toEqual([2, 2, 5]);
+    expect(characters.encode(text, { literal: [[5, 18]] })).toEqual([2, 36, 77, 87, 91, 38, 5]);
+    expect(characters.encode('<eos>', { literal: [[4, 5]] })).toEqual([36, 77, 87, 91, 38]);
+  });
+
+  it('round-trips literal text, without one special token', () => {
+    const text = fc
+      .array(fc.oneof(fc.constantFrom(...characters.specialTokens, ...tags, '<', '>', '<eos', 'eos>'), fc.string()))
+      .map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(text, (value) => {
+        const tokens = characters.encode(value, { literal: [[0, value.length]] });
+        const plain = value.replaceAll(/[^\x20-\x7e\n]/gu, '<unk>');
+        expect(characters.decode(tokens)).toBe(plain);
+        expect(tokens.filter((token) => token < 3)).toEqual([]);
+      }),
+    );
+  });
+
   it('writes files that loadTokenizer reads', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'tapo-tokenizer-'));
     await writeTokenizerFiles(directory, characterTokenizer({ alphabet: 'abé', tags }));

@@ -11,3 +11,4 @@ export type { TagProtocolOptions } from './tag-protocol.js';
 export { taggedSegments } from './tagged-segments.js';
 export { textSegments, trajectoryBuilder } from './trajectory-builder.js';
 export type { TextSegment, TrajectoryBuilder } from './trajectory-builder.js';
+export { encodeUntrusted } from './untrusted-text.js';

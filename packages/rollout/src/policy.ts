@@ -25,12 +25,15 @@ export interface SampleResult {
 
 /** Text ↔ ids. `decode` keeps special tokens: tags may be single tokens. */
 export interface Tokenizer {
-  encode(text: string): number[];
+  /** `literal`: parts `[start, end)` of the text in which special tokens are text */
+  encode(text: string, options?: { literal?: readonly (readonly [start: number, end: number])[] }): number[];
   decode(tokens: readonly number[]): string;
   readonly eosTokenIds: readonly number[];
   readonly padTokenId: number;
   /** the token a plain prompt should begin with, where the model was trained with one */
   readonly bosTokenId?: number;
+  /** what `encode` reads as special tokens, where it does (`<|im_end|>`): see `encodeUntrusted` */
+  readonly specialTokens?: readonly string[];
   readonly vocabSize: number;
   /** renders the model's chat template; undefined for base models without one */
   applyChatTemplate?(

@@ -6,13 +6,14 @@ import { runCalls } from './run-calls.js';
 import { tagProtocol } from './tag-protocol.js';
 import type { TrajectoryBuilder } from './trajectory-builder.js';
 import { trajectoryBuilder } from './trajectory-builder.js';
+import { encodeUntrusted } from './untrusted-text.js';
 
 let anonymous = 0;
 
 /**
  * One rollout: the policy samples until a call or an answer is complete, the tool runs, its observation is appended,
  * and so on until the answer (METHOD: TAPO, arXiv 2510.07038, section on interleaved inference). Token in, token out:
- * what was sampled is fed back as it is, an observation is tokenised once, on its own. Never rejects because of what
+ * what was sampled is fed back as it is, an observation is tokenised once, on its own, special tokens in it as text. Never rejects because of what
  * the policy or a tool does; `stopReason` says how it ended.
  */
 export async function rollout(promptTokens: readonly number[], options: RolloutOptions): Promise<Trajectory> {
@@ -28,7 +29,7 @@ export async function rollout(promptTokens: readonly number[], options: RolloutO
       if (parsed.kind === 'answer') return 'answer';
 
       if (builder.tokens.length >= maxTokens) return 'length';
-      let observation = protocol.correction;
+      let observed: number[];
       if (parsed.kind === 'calls') {
         const callId = `${id}/turn-${turn}`;
         const exhausted = turn === maxTurns;
@@ -42,10 +43,12 @@ export async function rollout(promptTokens: readonly number[], options: RolloutO
         });
         builder.endTurn({ calls });
         signal?.throwIfAborted();
-        observation = protocol.observation(calls.map((call) => call.observation));
-      } else builder.endTurn({ corrected: true });
-
-      const observed = tokenizer.encode(observation);
+        const observations = calls.map((call) => call.observation);
+        observed = encodeUntrusted(tokenizer, observations, protocol.observation);
+      } else {
+        builder.endTurn({ corrected: true });
+        observed = tokenizer.encode(protocol.correction);
+      }
       if (builder.tokens.length + observed.length >= maxTokens) return 'length';
       builder.observed(observed);
     }

@@ -45,6 +45,6 @@ export function runCalls(calls: readonly ParsedCall[], options: RunCallsOptions)
 
 /** The longest start of `text` that encodes to at most `maxTokens` tokens; never half a character. */
 function cutToTokens(text: string, maxTokens: number, tokenizer: Tokenizer): string {
-  const tokens = tokenizer.encode(text);
+  const tokens = tokenizer.encode(text, { literal: [[0, text.length]] });
   return tokens.length <= maxTokens ? text : tokenizer.decode(tokens.slice(0, maxTokens)).replace(/\uFFFD+$/, '');
 }

@@ -2,7 +2,7 @@ import type { Policy, SampleRequest, SampleResult, Tokenizer } from '@tapo/rollo
 
 const pieces = /<\/?(?:think|search|code|answer|response|eos|tool_call)>|[^]/gu;
 
-/** One token per tag, one per character: rows of tokens can be read. */
+/** One token per tag, one per character: rows of tokens can be read. `<eos>` is special. */
 export function characterTokenizer(): Tokenizer & { pieces(tokens: readonly number[]): string[] } {
   const vocabulary: string[] = ['<eos>'];
   const ids = new Map([['<eos>', 0]]);
@@ -13,11 +13,17 @@ export function characterTokenizer(): Tokenizer & { pieces(tokens: readonly numb
     return vocabulary.push(piece) - 1;
   };
   const tokenizer = {
-    encode: (text: string) => (text.match(pieces) ?? []).map(idOf),
+    encode: (text: string, { literal = [] }: { literal?: readonly (readonly [number, number])[] } = {}) =>
+      [...text.matchAll(pieces)].flatMap(({ 0: piece, index }) =>
+        piece === '<eos>' && literal.some(([from, to]) => index < to && from < index + piece.length)
+          ? [...piece].map(idOf)
+          : [idOf(piece)],
+      ),
     pieces: (tokens: readonly number[]) => tokens.map((token) => vocabulary[token] ?? '?'),
     decode: (tokens: readonly number[]): string => tokenizer.pieces(tokens).join(''),
     eosTokenIds: [0],
     padTokenId: 0,
+    specialTokens: ['<eos>'],
     vocabSize: 1000,
   };
   return tokenizer;

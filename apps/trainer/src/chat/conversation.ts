@@ -1,6 +1,6 @@
 import { renderPrompt } from '@tapo/data';
 import type { Protocol, Tokenizer } from '@tapo/rollout';
-import { toolDefinitions } from '@tapo/rollout';
+import { encodeUntrusted, toolDefinitions } from '@tapo/rollout';
 import type { Tool } from '@tapo/tools';
 import { UsageError } from '../cli/command.js';
 import { betweenTurns } from '../turn-markers.js';
@@ -43,8 +43,11 @@ export function conversation(options: ConversationOptions): Conversation {
   return {
     ask(message) {
       if (template === 'minimal') sequence = [];
-      if (sequence.length > 0) return [...sequence, ...tokenizer.encode(following(message, options))];
-      return withStart(tokenizer.encode(opening(message, options)), tokenizer);
+      const first = sequence.length === 0;
+      const asked = encodeUntrusted(tokenizer, [message], ([text = '']) =>
+        (first ? opening : following)(text, options),
+      );
+      return first ? withStart(asked, tokenizer) : [...sequence, ...asked];
     },
     answered(tokens) {
       // `following` closes the turn itself, also one that was interrupted
