@@ -46,7 +46,8 @@ const NO_LIMIT_MS = 2 ** 31 - 1;
 /**
  * Tools of a Model Context Protocol server: a process, the URL of a server that speaks streamable HTTP, or a client that
  * is connected already. `isError` becomes status `error`. A server that dies fails the calls that were under way and is
- * started or connected again for the next one; a client that was handed in is left to its owner.
+ * started or connected again for the next one, and so is one that answers neither a call in its time nor a ping; a client
+ * that was handed in is left to its owner.
  * @throws if the server cannot be reached or lacks a tool of `include`
  */
 export async function fromMCP(
@@ -57,6 +58,7 @@ export async function fromMCP(
   let closed = false;
   let connecting: Promise<Client> | undefined;
   let current: Client | undefined;
+  let probing: Client | undefined;
 
   /** so that the next call connects anew; a client that has been replaced is of no interest any more */
   const forget = (client: Client): void => {
@@ -67,6 +69,9 @@ export async function fromMCP(
     const client = new Client({ name: 'tapo', version: '0.0.0' });
     // oxlint-disable-next-line unicorn/prefer-add-event-listener -- the SDK's client is no EventTarget
     client.onclose = () => forget(client);
+    // over HTTP a call waits for ever if its stream breaks off: only the transport is told
+    // oxlint-disable-next-line unicorn/prefer-add-event-listener
+    client.onerror = () => void probe(client);
     client.setNotificationHandler(ToolListChangedNotificationSchema, async () => {
       onToolsChanged?.(await refresh());
     });
@@ -97,6 +102,13 @@ export async function fromMCP(
     forget(client);
     if (!(source instanceof Client)) await client.close().catch(() => {});
   };
+  /** gives a server up that does not answer: that fails the calls which wait for it */
+  const probe = async (client: Client): Promise<void> => {
+    if (client !== current || probing === client) return;
+    probing = client;
+    await client.ping({ timeout: connectTimeoutMs }).catch(() => drop(client));
+    probing = undefined;
+  };
   const close = async (): Promise<void> => {
     if (closed) return;
     closed = true;
@@ -111,12 +123,15 @@ export async function fromMCP(
         const request = { name, arguments: input as Record<string, unknown> };
         return await client.callTool(request, undefined, { signal, timeout: NO_LIMIT_MS });
       } catch (error) {
-        signal.throwIfAborted();
+        if (signal.aborted) {
+          void probe(client);
+          throw error;
+        }
         const code = field(error, 'code');
         if (error instanceof McpError && code !== ErrorCode.ConnectionClosed) throw error;
         await drop(client);
         // the server does not know the session any more, so it has not run the call: begin a new session
-        if (code === 404 && attempt === 0 && !(source instanceof Client)) continue;
+        if (isUnknownSession(code) && attempt === 0 && !(source instanceof Client)) continue;
         throw new ToolError('error', `The MCP server went away during the call: ${messageOf(error)}`, { cause: error });
       }
     }
@@ -166,6 +181,11 @@ function transportTo(source: McpCommand | URL | string, headers: Record<string, 
   if (typeof source === 'object' && 'command' in source) return new StdioClientTransport({ ...source, stderr });
   // its optional `sessionId` is not declared as the interface has it
   return new StreamableHTTPClientTransport(new URL(source), { requestInit: { headers } }) as Transport;
+}
+
+/** A status of HTTP: 404 by the specification; servers made after the SDK's own examples say 400. */
+function isUnknownSession(code: unknown): boolean {
+  return code === 404 || code === 400;
 }
 
 /** Text blocks as they are, others by kind; structured content counts where there is no text. */

@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import { createTool } from '@mastra/core/tools';
 import { tool as langChainTool } from '@langchain/core/tools';
 import { tool as agentsTool } from '@openai/agents';
@@ -15,10 +14,7 @@ import { z } from 'zod';
 // the rollout package depends on this one: by path, not by name, so that no cycle of packages arises
 import { rollout } from '../../rollout/src/index.js';
 import { scriptedPolicy } from '../../rollout/test/scripted-policy.js';
-
-const everything = createRequire(import.meta.url)
-  .resolve('@modelcontextprotocol/server-everything/package.json')
-  .replace('package.json', 'dist/index.js');
+import { everything } from './helpers/everything-server.js';
 
 /** In [0, 1), the same for the same text. */
 function chance(text: string): number {

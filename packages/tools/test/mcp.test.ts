@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
@@ -10,6 +9,7 @@ import { serveMCPOverHTTP, toMCPServer } from '@tapo/tools/mcp-server';
 import { createSearch } from '@tapo/tools/search';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { everything } from './helpers/everything-server.js';
 
 const search = () => createSearch({ documents: [{ title: 'Chad', text: 'Chad lies in Africa.' }] });
 const misbehaving: Tool = {
@@ -30,9 +30,6 @@ const counter = (): Tool =>
     execute: (_, __, state) => (state.count += 1),
   });
 const named = (tools: readonly Tool[], name: string) => tools.find((tool) => tool.name === name)!;
-const everything = createRequire(import.meta.url)
-  .resolve('@modelcontextprotocol/server-everything/package.json')
-  .replace('package.json', 'dist/index.js');
 
 toolConformance(
   'MCP tool over streamable HTTP',
@@ -50,6 +47,21 @@ toolConformance(
     ],
   },
 );
+
+/** A server that exits, or stops answering anything, when it is told to. */
+const dying = `
+  let calls = 0;
+  process.stdin.on('data', (chunk) => {
+    for (const line of String(chunk).trim().split('\\n')) {
+      const { id, method, params } = JSON.parse(line);
+      const reply = (result) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', id, result }) + '\\n');
+      if (method === 'initialize') reply({ protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'dying', version: '1' } });
+      if (method === 'tools/list') reply({ tools: [{ name: 'pid', inputSchema: { type: 'object' } }] });
+      if (method === 'tools/call' && params.arguments.die) process.exit(1);
+      if (method === 'tools/call' && params.arguments.hang) while (true);
+      if (method === 'tools/call') reply({ content: [{ type: 'text', text: process.pid + ' ' + ++calls }] });
+    }
+  });`;
 
 describe('a published server, started as a process', () => {
   it('lists its tools and answers', { timeout: 60_000 }, async () => {
@@ -78,18 +90,6 @@ describe('a published server, started as a process', () => {
   });
 
   it('that dies fails the call under way and is started again', { timeout: 60_000 }, async () => {
-    const dying = `
-      let calls = 0;
-      process.stdin.on('data', (chunk) => {
-        for (const line of String(chunk).trim().split('\\n')) {
-          const { id, method, params } = JSON.parse(line);
-          const reply = (result) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', id, result }) + '\\n');
-          if (method === 'initialize') reply({ protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'dying', version: '1' } });
-          if (method === 'tools/list') reply({ tools: [{ name: 'pid', inputSchema: { type: 'object' } }] });
-          if (method === 'tools/call' && params.arguments.die) process.exit(1);
-          if (method === 'tools/call') reply({ content: [{ type: 'text', text: process.pid + ' ' + ++calls }] });
-        }
-      });`;
     const mcp = await fromMCP({ command: process.execPath, args: ['-e', dying] });
     const pid = mcp.tools[0]!;
     const first = (await callTool(pid, {})).observation;
@@ -105,6 +105,19 @@ describe('a published server, started as a process', () => {
       status: 'error',
       observation: 'The connection to the MCP server is closed.',
     });
+  });
+
+  it('that hangs altogether is given up, and started again', { timeout: 60_000 }, async () => {
+    const mcp = await fromMCP({ command: process.execPath, args: ['-e', dying] }, { connectTimeoutMs: 1_000 });
+    const pid = mcp.tools[0]!;
+    expect((await callTool(pid, { hang: true }, { timeoutMs: 50 })).status).toBe('timeout');
+    // fails when the ping has gone unanswered for the second
+    expect(await callTool(pid, {})).toMatchObject({
+      status: 'error',
+      observation: expect.stringContaining('went away during the call'),
+    });
+    expect(await callTool(pid, {})).toMatchObject({ status: 'ok', observation: expect.stringMatching(/^\d+ 1$/) });
+    await mcp.close();
   });
 
   it('that cannot be started, or lacks a tool, is an error at once', async () => {
