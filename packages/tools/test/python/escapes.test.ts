@@ -94,6 +94,20 @@ describe('escapes to the host', () => {
     ],
     ['killing its parent', `import os\nos.kill(${process.pid}, 9)`, /PermissionError/],
     ['killing every process', 'import os\nos.kill(-1, 9)', /PermissionError/],
+    [
+      'a process by asyncio',
+      'import asyncio\nasync def f(): await asyncio.create_subprocess_exec("id")\nasyncio.run(f())',
+      /OSError|Error/,
+    ],
+    [
+      'a shell inside a pickle',
+      'import pickle, os\nclass A:\n    def __reduce__(self): return (os.system, ("id",))\nprint(pickle.loads(pickle.dumps(A())))',
+      /^-1$/,
+    ],
+    ['a script for another process', `import sys\nsys.remote_exec(${process.pid}, "/tmp/a.py")`, /FileNotFoundError/],
+    ['another interpreter', 'import concurrent.interpreters as c\nc.create()', /ModuleNotFoundError/],
+    ['the debugger', 'breakpoint()\nprint("on")', /<code>\(1\)/],
+    ['what the worker reads from its standard input', 'import sys\nprint(repr(sys.stdin.read()))', /^''$/],
   ]);
 });
 
@@ -112,6 +126,26 @@ describe('the host file system', () => {
     ['writing to the channel of the worker', 'import os\nos.write(3, b"\\x00" * 64)', /Bad file/],
     ['a link out of its files', `import os\nos.symlink("${hostDirectory}", "out")`, /PermissionError/],
     ['a device node', 'import os\nprint(hasattr(os, "mknod"), hasattr(os, "mkfifo"))', /^False False$/],
+    [
+      'a file by a URL',
+      `import urllib.request\nurllib.request.urlopen("file://${hostDirectory}/secret.txt")`,
+      /No such file/,
+    ],
+    [
+      'a file as a database',
+      `import sqlite3\nsqlite3.connect("${hostDirectory}/secret.txt")`,
+      /unable to open database file/,
+    ],
+    [
+      'an extension of the database',
+      'import sqlite3\nsqlite3.connect(":memory:").enable_load_extension(True)',
+      /AttributeError/,
+    ],
+    [
+      'all that there is',
+      'import os\nprint(sorted(os.listdir("/")), os.listdir("/home"))',
+      /^\['dev', 'home', 'lib', 'tmp'\] \['user'\]$/,
+    ],
     ['mounting', 'import os\nprint(hasattr(os, "mount"))', /^False$/],
     ['changing the standard library', 'open("/lib/python314.zip", "ab").write(b"x")', /Read-only/],
     ['replacing the standard library', 'import os\nos.rename("/lib/python314.zip", "/tmp/a")', /Read-only/],
@@ -137,6 +171,9 @@ describe('environment and secrets', () => {
     ['the name and user of the host', 'import platform, os\nprint(platform.node(), os.getuid())', /^emscripten 1000$/],
     ['the process id', 'import os\nprint(os.getpid())', /^42$/],
     ['the arguments', 'import sys\nprint(sys.argv, sys.executable, sys.orig_argv)', /^\['<code>'\]/],
+    ['setting the clock', 'import time\ntime.clock_settime(time.CLOCK_REALTIME, 0)', /PermissionError/],
+    ['the load of the host', 'import os\nprint(os.getloadavg())', /^\(0\.1, 0\.1, 0\.1\)$/],
+    ['the users of the host', 'import pwd', /ModuleNotFoundError/],
     ['the number of processors', 'import os\nprint(os.cpu_count())', /^1$/],
     ['how long the worker has run', 'import time\nprint(time.monotonic() < 5, time.process_time() < 5)', /^True True$/],
     [

@@ -43,6 +43,25 @@ const leftovers: [name: string, first: string, second: string, seen: RegExp][] =
   ['a trace function', 'import sys\nsys.settrace(lambda *a: 1/0)', 'print((lambda: 5)())', /^5$/],
   ['a profile function', 'import sys\nsys.setprofile(lambda *a: print("spy"))', 'print(5)', /^5$/],
   ['an audit hook', 'import sys\nsys.addaudithook(lambda *a: print("spy"))', 'open("/tmp/a", "w")\nprint(5)', /^5$/],
+  [
+    'a monitor of every line',
+    'import sys\nm = sys.monitoring\nm.use_tool_id(1, "x")\nm.register_callback(1, m.events.LINE, lambda *a: 1 / 0)\nm.set_events(1, m.events.LINE)',
+    'print(5)',
+    /^5$/,
+  ],
+  ['a codec', 'import codecs\ncodecs.register(lambda name: 1 / 0)', '"a".encode("weird")', /LookupError/],
+  [
+    'an event loop',
+    'import asyncio\nasyncio.set_event_loop(5)',
+    'import asyncio\nprint(asyncio.run(asyncio.sleep(0, 5)))',
+    /^5$/,
+  ],
+  [
+    'a log handler',
+    'import logging\nlogging.root.addHandler(logging.StreamHandler())',
+    'import logging\nprint(logging.root.handlers)',
+    /^\[\]$/,
+  ],
   ['a display hook', 'import sys\nsys.excepthook = sys.displayhook = lambda *a: print("spy")', '1 / 0', /^Traceback/],
   ['an exit handler', 'import atexit\natexit.register(print, "bye")', 'print(5)', /^5$/],
   [

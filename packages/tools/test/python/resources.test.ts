@@ -55,6 +55,23 @@ describe('processor time', () => {
       'x = []\nwhile True:\n    try: x.append(bytes(10**7))\n    except MemoryError: pass',
       TIME,
     ],
+    [
+      'tasks without end',
+      'import asyncio\nasync def f():\n    while True: await asyncio.sleep(0)\nasyncio.run(f())',
+      TIME,
+    ],
+    [
+      'a query without end',
+      'import sqlite3\nsqlite3.connect(":memory:").execute("with recursive t(x) as (select 1 union all select x+1 from t) select count(*) from t").fetchone()',
+      TIME,
+    ],
+    [
+      'digits without end',
+      'import decimal\ndecimal.getcontext().prec = 10**6\nprint(decimal.Decimal(2) ** decimal.Decimal("0.5"))',
+      TIME,
+    ],
+    ['a class hierarchy too deep', 'class A: pass\nwhile True: A = type("A", (A,), {})', TIME],
+    ['searching a long text', 'a = "a" * 10**7\nwhile True: a + "b" in a', TIME],
     ['printing without end', 'while True: print("x" * 1000)', TIME],
     ['compressing without end', 'import lzma\nwhile True: lzma.compress(b"x" * 10**6)', TIME],
   ]);
@@ -72,6 +89,12 @@ describe('memory', () => {
       'a zip bomb',
       'import zlib\nd = zlib.compressobj(9)\nx = b"".join([d.compress(bytes(10**6)) for _ in range(500)] + [d.flush()])\nzlib.decompress(x)',
       /limit exceeded/,
+    ],
+    ['text replaced by longer text', 'x = "a" * 10**6\nwhile True: x = x.replace("a", "aa")', MEMORY],
+    [
+      'entities within entities',
+      'import xml.etree.ElementTree as E\nnames = [f"<!ENTITY a{i} \\"{f"&a{i - 1};" * 10}\\">" for i in range(1, 12)]\nE.fromstring("<!DOCTYPE a [<!ENTITY a0 \\"lol\\">" + "".join(names) + "]><a>&a11;</a>")',
+      /amplification/,
     ],
     ['files', 'f = open("a", "wb")\nwhile True: f.write(bytes(10**6))', /No space left/],
     ['many files', 'for i in range(10**6): open(str(i), "w").close()', /No space left/],
@@ -135,6 +158,14 @@ describe('processes and threads', () => {
       /can't start new thread/,
     ],
     ['a fork bomb', 'import os\nwhile True: os.fork()', /not implemented/],
+    ['a timer', 'import threading\nthreading.Timer(0.01, print).start()', /can't start new thread/],
+    ['a task in a thread', 'import asyncio\nasyncio.run(asyncio.to_thread(print))', /can't start new thread/],
+    ['an alarm', 'import signal\nsignal.alarm(1)', /AttributeError/],
+    [
+      'a watchdog that ends the process',
+      'import faulthandler\nfaulthandler.dump_traceback_later(0.01, exit=True)',
+      /unable to start watchdog thread/,
+    ],
     ['worker processes', 'import multiprocessing\nmultiprocessing.Pool(4)', /Error/],
     [
       'a pool of threads',
