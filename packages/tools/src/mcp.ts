@@ -6,7 +6,7 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { ErrorCode, McpError, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { adaptTool } from './foreign-tool.js';
 import type { JsonSchema } from './json-schema.js';
-import { field } from './shape.js';
+import { field, listField, textField } from './shape.js';
 import { ToolError } from './tool.js';
 import type { Tool } from './tool.js';
 
@@ -129,6 +129,14 @@ export async function fromMCP(
         }
         const code = field(error, 'code');
         if (error instanceof McpError && code !== ErrorCode.ConnectionClosed) throw error;
+        const [issue] = listField(error, 'issues');
+        if (issue) {
+          const where = listField(issue, 'path').join('.') || 'result';
+          throw new ToolError(
+            'error',
+            `The MCP server answered with a wrong shape: ${where}: ${textField(issue, 'message')}.`,
+          );
+        }
         await drop(client);
         // the server does not know the session any more, so it has not run the call: begin a new session
         if (isUnknownSession(code) && attempt === 0 && !(source instanceof Client)) continue;

@@ -10,6 +10,7 @@ import { createSearch } from '@tapo/tools/search';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { everything } from './helpers/everything-server.js';
+import { serveMcp } from './helpers/serve-mcp.js';
 
 const search = () => createSearch({ documents: [{ title: 'Chad', text: 'Chad lies in Africa.' }] });
 const misbehaving: Tool = {
@@ -48,7 +49,7 @@ toolConformance(
   },
 );
 
-/** A server that exits, or stops answering anything, when it is told to. */
+/** A server that exits, stops answering anything, or answers nonsense, when it is told to. */
 const dying = `
   let calls = 0;
   process.stdin.on('data', (chunk) => {
@@ -59,6 +60,8 @@ const dying = `
       if (method === 'tools/list') reply({ tools: [{ name: 'pid', inputSchema: { type: 'object' } }] });
       if (method === 'tools/call' && params.arguments.die) process.exit(1);
       if (method === 'tools/call' && params.arguments.hang) while (true);
+      if (method === 'tools/call' && params.arguments.odd) return reply({ content: 'no list' });
+      if (method === 'tools/call' && params.arguments.size) return reply({ content: [{ type: 'text', text: 'x'.repeat(params.arguments.size) }] });
       if (method === 'tools/call') reply({ content: [{ type: 'text', text: process.pid + ' ' + ++calls }] });
     }
   });`;
@@ -117,6 +120,23 @@ describe('a published server, started as a process', () => {
       observation: expect.stringContaining('went away during the call'),
     });
     expect(await callTool(pid, {})).toMatchObject({ status: 'ok', observation: expect.stringMatching(/^\d+ 1$/) });
+    await mcp.close();
+  });
+
+  it('that answers with a wrong shape or far too much fails that call, and goes on', { timeout: 60_000 }, async () => {
+    const mcp = await fromMCP({ command: process.execPath, args: ['-e', dying] });
+    const pid = mcp.tools[0]!;
+    const first = (await callTool(pid, {})).observation;
+    expect(await callTool(pid, { odd: true })).toMatchObject({
+      status: 'error',
+      observation:
+        'The MCP server answered with a wrong shape: content: Invalid input: expected array, received string.',
+    });
+    // the same process: nobody else's call was lost
+    expect((await callTool(pid, {})).observation).toBe(first.replace(' 1', ' 2'));
+    // beyond the 10 MB of one message the SDK cuts the connection
+    expect((await callTool(pid, { size: 11 * 2 ** 20 })).status).toBe('error');
+    expect((await callTool(pid, {})).status).toBe('ok');
     await mcp.close();
   });
 
@@ -200,27 +220,20 @@ it('takes a connected client, and leaves it to its owner', async () => {
 });
 
 it('follows changes of the list', async () => {
-  const { StreamableHTTPServerTransport } = await import('@modelcontextprotocol/sdk/server/streamableHttp.js');
-  const { createServer } = await import('node:http');
   const server = new McpServer({ name: 'growing', version: '1' });
   const answer = () => ({ content: [{ type: 'text' as const, text: 'done' }] });
   server.registerTool('grow', { inputSchema: { size: z.number() } }, () => {
     server.registerTool('second', { inputSchema: {} }, answer);
     return answer();
   });
-  const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: () => 'one' });
-  await server.connect(transport as Parameters<typeof server.connect>[0]);
-  const http = createServer((request, response) => void transport.handleRequest(request, response));
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
-  const { port } = http.address() as { port: number };
+  const http = await serveMcp(server);
   let onToolsChanged: (tools: readonly Tool[]) => void = () => {};
   const changed = new Promise<readonly Tool[]>((resolve) => (onToolsChanged = resolve));
-  const mcp = await fromMCP(`http://127.0.0.1:${port}/`, { onToolsChanged });
+  const mcp = await fromMCP(http.url, { onToolsChanged });
   expect(mcp.tools.map(({ name }) => name)).toEqual(['grow']);
   expect((await callTool(mcp.tools[0]!, { size: 1 })).observation).toBe('done');
   expect((await changed).map(({ name }) => name)).toEqual(['grow', 'second']);
   expect(mcp.tools).toHaveLength(2);
   await mcp.close();
-  http.closeAllConnections();
   http.close();
 });
