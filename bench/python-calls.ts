@@ -2,7 +2,7 @@
  * The Python sandbox beside a `python3` process per call and a FastAPI server that does plain `exec` (no isolation at all:
  * what speed without safety is): calls per second, start-up, memory, and latency while workers are killed.
  *
- *   node --import tsx --conditions=tapo-source bench/python-calls.ts [seconds per measurement = 1] [rounds = 3]
+ *   node --import tsx --conditions=tapo-source bench/python-calls.ts [seconds per measurement = 1] [rounds = 3] [part = all | start | speed | kills]
  *
  * All take turns, round after round in one run, so that a busy machine disturbs them alike; shown is the median of the
  * rounds. The FastAPI rows need python3 with venv and pip; they are left out where those are missing.
@@ -12,9 +12,11 @@ import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { callTool } from '@tapo/tools';
 import type { Tool } from '@tapo/tools';
 import { createPython } from '@tapo/tools/python';
+import type { PythonOptions, PythonTool } from '@tapo/tools/python';
 
 const seconds = Number(process.argv[2] ?? 1);
 const rounds = Number(process.argv[3] ?? 3);
@@ -30,6 +32,9 @@ const programs = {
   '50 ms': `x = 0\nfor i in range(${turns * 50}): x += i * i\nprint(x)`,
 };
 
+/** Gets as far as an import no program calls, upon which the worker ends itself: the quickest kill. */
+const FATAL = 'import ctypes\nctypes.CFUNCTYPE(ctypes.c_int)(lambda: 7)()';
+
 /** Something that runs Python. */
 interface Runner {
   name: string;
@@ -37,14 +42,19 @@ interface Runner {
   close: () => Promise<void>;
 }
 
-await startUp();
-const runners = [sandbox('sandbox'), sandbox('sandbox, variables kept', 'rollout'), processes()];
-const server = await startFastApi();
-if (server) runners.push(server);
-await throughput(runners);
-await Promise.all(runners.map((runner) => runner.close()));
-for (const killing of [false, true]) await tailLatency(killing);
-await replacement();
+const part = process.argv[4] ?? 'all';
+if (part === 'all' || part === 'start') await startUp();
+if (part === 'all' || part === 'speed') {
+  const runners = [sandbox('sandbox'), sandbox('sandbox, variables kept', 'rollout'), processes()];
+  const server = await startFastApi();
+  if (server) runners.push(server);
+  await throughput(runners);
+  await Promise.all(runners.map((runner) => runner.close()));
+}
+if (part === 'all' || part === 'kills') {
+  for (const killer of ['nobody', 'one rollout', 'ever new rollouts'] as const) await tailLatency(killer);
+  await replacement();
+}
 
 /** Milliseconds until the first answer. */
 async function startUp(): Promise<void> {
@@ -94,59 +104,66 @@ async function callsPerSecond({ call }: Runner, code: string): Promise<number> {
   return (done / (performance.now() - started)) * 1000;
 }
 
-/** Trivial calls, one after the other, while a second loop keeps getting its worker killed. */
-async function tailLatency(killing: boolean): Promise<void> {
+/**
+ * Trivial calls, one after the other, while a second loop keeps killing its worker, as fast as it gets another one: one
+ * rollout that goes on and on, or a new one for each kill, of which the pool cannot know what it will do.
+ */
+async function tailLatency(killer: 'nobody' | 'one rollout' | 'ever new rollouts'): Promise<void> {
   const tool = python({ workers: 2 });
+  await tool.ready();
   await answer(tool, programs.trivial, 'warm');
-  const end = performance.now() + seconds * rounds * 3000;
-  let kills = 0;
-  const killer = async () => {
-    for (; performance.now() < end; kills += 1) await killOne(tool);
+  const before = tool.stats.started;
+  const started = performance.now();
+  const end = started + seconds * rounds * 3000;
+  const kill = async () => {
+    for (let turn = 0; performance.now() < end; turn += 1) {
+      await callTool(tool as Tool, FATAL, {
+        rolloutId: killer === 'one rollout' ? 'hostile' : `hostile ${turn}`,
+        timeoutMs: 600_000,
+      });
+    }
   };
-  const killed = killing ? killer() : undefined;
+  const killed = killer === 'nobody' ? undefined : kill();
   const latencies: number[] = [];
   while (performance.now() < end) latencies.push(await timed(() => answer(tool, programs.trivial, 'ordinary')));
   await killed;
+  const replaced = tool.stats.started - before;
+  const rate = replaced / ((performance.now() - started) / 1000);
   await tool.close?.();
-  const name = killing ? `while a worker is killed again and again (${kills} times)` : 'undisturbed';
-  console.log(`latency ${name}: ${spread(latencies)}`);
+  const replacements = killer === 'nobody' ? '' : ` (${replaced} workers replaced, ${rate.toFixed(1)} a second)`;
+  console.log(`latency while ${killer} kills workers${replacements}: ${spread(latencies)}`);
 }
 
-/** The next call right after a kill, when a single program at a time is allowed: it needs the spare. */
+/** The next call right after a kill, when a single program at a time is allowed: it needs the spare. Then until there is a spare again. */
 async function replacement(): Promise<void> {
   const tool = python({ workers: 1 });
-  await answer(tool, programs.trivial, 'warm');
+  await tool.ready();
   const latencies: number[] = [];
+  const refills: number[] = [];
   for (let kill = 0; kill < 10 * rounds; kill += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 1000)); // the spare is there again
-    await killOne(tool, `hostile ${kill}`);
+    while (tool.stats.idle < 2) await delay(5);
+    await callTool(tool as Tool, FATAL, { rolloutId: `hostile ${kill}` });
+    const killed = performance.now();
     latencies.push(await timed(() => answer(tool, programs.trivial, 'ordinary')));
+    while (tool.stats.idle < 2) await delay(5);
+    refills.push(performance.now() - killed);
   }
   await tool.close?.();
   console.log(`the next call after a kill, one worker and one spare: ${spread(latencies)}`);
+  console.log(`until the spare is there again: ${spread(refills)}`);
 }
 
-async function killOne(tool: Tool, rolloutId = 'hostile'): Promise<void> {
-  const controller = new AbortController();
-  setTimeout(() => controller.abort(), 30);
-  await callTool(tool, 'while True: pass', { signal: controller.signal, rolloutId });
+function python(options: PythonOptions): PythonTool {
+  return createPython({ maxCallsPerRollout: Infinity, cacheDirectory, ...options });
 }
 
-function python(options: Parameters<typeof createPython>[0]): Tool {
-  return createPython({ spares: 1, maxCallsPerRollout: Infinity, cacheDirectory, ...options }) as Tool;
-}
-
-function sandbox(
-  name: string,
-  lifetime: 'call' | 'rollout' = 'call',
-  options: Parameters<typeof createPython>[0] = {},
-): Runner {
+function sandbox(name: string, lifetime: 'call' | 'rollout' = 'call', options: PythonOptions = {}): Runner {
   const tool = python({ workers: concurrency, lifetime, ...options });
   return { name, call: (code, caller) => answer(tool, code, `rollout ${caller}`), close: async () => tool.close?.() };
 }
 
-async function answer(tool: Tool, code: string, rolloutId: string): Promise<string> {
-  const { status, observation } = await callTool(tool, code, { timeoutMs: 600_000, rolloutId });
+async function answer(tool: PythonTool, code: string, rolloutId: string): Promise<string> {
+  const { status, observation } = await callTool(tool as Tool, code, { timeoutMs: 600_000, rolloutId });
   if (status !== 'ok') throw new Error(observation);
   return observation;
 }
@@ -184,7 +201,7 @@ async function startFastApi(): Promise<Runner | undefined> {
       () => false,
     );
     if (up) return { name: 'FastAPI exec', call, close };
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await delay(20);
   }
   await close();
   console.log('the FastAPI server did not start: its rows are left out');

@@ -25,7 +25,7 @@
  * - What a program says of itself: its output, value and exception are its own, and it can write what it likes there.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { availableParallelism, homedir } from 'node:os';
+import { availableParallelism, homedir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { codeObservation } from '../code-observations.js';
 import type { CodeOutcome } from '../code-observations.js';
@@ -45,9 +45,9 @@ export type { PythonWheel };
 export interface PythonOptions {
   name?: string;
   description?: string;
-  /** programs at the same time, one process each (about 100 MB) */
+  /** programs at the same time, one process each (about 150 MB); default: one for each processor and 4 GB of memory, at most 8 */
   workers?: number;
-  /** processes kept ready beyond that, to take the place of a killed one */
+  /** processes kept ready beyond that, to take the place of killed ones: as many kills at once are made up for at once */
   spares?: number;
   timeLimitMs?: number;
   /** Python's whole memory, about 25 MB of which are taken at the start */
@@ -116,8 +116,8 @@ const KILL_GRACE_MS = 1000;
 export function createPython({
   name = 'code',
   description = 'runs a Python program and gives what it prints',
-  workers = Math.min(2, availableParallelism()),
-  spares = 1,
+  workers = defaultWorkers(),
+  spares = Math.ceil(workers / 2),
   timeLimitMs = 2000,
   memoryLimitBytes = 256 * 2 ** 20,
   fileLimitBytes = 32 * 2 ** 20,
@@ -150,6 +150,7 @@ export function createPython({
   const pool = createPool<PythonWorker>({
     size: workers,
     spares,
+    parallelStarts: availableParallelism(),
     start: async (signal) => {
       prepared ??= prepare(signal);
       // a failure is not kept: what was missing may be there at the next attempt
@@ -222,6 +223,10 @@ export function createPython({
       observation,
     );
   }
+}
+
+function defaultWorkers(): number {
+  return Math.max(1, Math.min(8, availableParallelism(), Math.floor(totalmem() / 2 ** 32)));
 }
 
 /** Kills the worker when it does not answer in time or the caller gives up. */

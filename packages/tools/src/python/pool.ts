@@ -11,6 +11,8 @@ export interface PoolOptions<Worker extends PoolWorker> {
   size: number;
   /** workers kept ready beyond that, so that a killed one is replaced at once */
   spares: number;
+  /** starts at the same time when calls need them; else half as many, so that those that run are not slowed down */
+  parallelStarts?: number;
   /** the signal fires when the pool is closed */
   start: (signal: AbortSignal) => Promise<Worker>;
 }
@@ -35,7 +37,12 @@ export interface Pool<Worker extends PoolWorker> {
 const MAX_FAILED_STARTS = 3;
 
 /** A pool that never shrinks: `size + spares` processes are alive or on their way, whatever happens to any of them. */
-export function createPool<Worker extends PoolWorker>({ size, spares, start }: PoolOptions<Worker>): Pool<Worker> {
+export function createPool<Worker extends PoolWorker>({
+  size,
+  spares,
+  parallelStarts = Infinity,
+  start,
+}: PoolOptions<Worker>): Pool<Worker> {
   const idle: Worker[] = [];
   const all = new Set<Worker>();
   const waiting: { suspect: boolean; take: (worker: Worker) => void; fail: (error: Error) => void }[] = [];
@@ -46,7 +53,11 @@ export function createPool<Worker extends PoolWorker>({ size, spares, start }: P
 
   function fill(): void {
     if (closing.signal.aborted || failures >= MAX_FAILED_STARTS) return;
-    for (let missing = size + spares - all.size - starting; missing > 0; missing -= 1) {
+    // suspects wait until the starts leave the processor to others
+    const needed = all.size === 0 || waiting.some(({ suspect }) => !suspect);
+    const atOnce = needed ? parallelStarts : Math.max(1, Math.floor(parallelStarts / 2));
+    const missing = size + spares - all.size;
+    while (starting < Math.min(missing, atOnce)) {
       starting += 1;
       const attempt = start(closing.signal)
         .then(onStarted, onFailed)
@@ -67,6 +78,7 @@ export function createPool<Worker extends PoolWorker>({ size, spares, start }: P
     if (closing.signal.aborted) worker.kill();
     else idle.unshift(worker); // last in line: it is colder than those that have served
     serve();
+    fill();
   }
   function retire(worker: Worker): void {
     all.delete(worker);
@@ -79,18 +91,21 @@ export function createPool<Worker extends PoolWorker>({ size, spares, start }: P
     failures += 1;
     if (failures < MAX_FAILED_STARTS) fill();
     else if (all.size === 0) for (const { fail } of waiting.splice(0)) fail(error);
+    else serve();
   }
   function serve(): void {
     while (busy < size && idle.length > 0) {
       let next = waiting.findIndex(({ suspect }) => !suspect);
-      const spared = size + spares === 1 || (idle.length > 1 && busySuspects < Math.max(1, size - 1));
+      // the last worker is left to others, but for where there can be no second one
+      const alone = all.size === 1 && (size + spares === 1 || starting === 0);
+      const spared = alone || (idle.length > 1 && busySuspects < Math.max(1, size - 1));
       if (next < 0 && spared) next = 0;
       const [entry] = next < 0 ? [] : waiting.splice(next, 1);
       if (!entry) return;
       busy += 1;
       if (entry.suspect) busySuspects += 1;
-      // the one used last has its code compiled and its pages in the cache
-      entry.take(idle.pop()!);
+      // the one used last has its code compiled and its pages in the cache: not for one that may kill it
+      entry.take((entry.suspect ? idle.shift() : idle.pop())!);
     }
   }
   function release(worker: Worker, suspect: boolean): void {

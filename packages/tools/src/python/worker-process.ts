@@ -49,6 +49,11 @@ export async function startWorker(
   hold(false);
   let alive = true;
   channel.once('close', () => (alive = false));
+  const kill = () => {
+    alive = false;
+    child.ref(); // whoever waits for the end must see it
+    child.kill('SIGKILL');
+  };
   return {
     pid: child.pid ?? 0,
     get alive() {
@@ -65,15 +70,11 @@ export async function startWorker(
         alive = false;
         return { outcome: 'crashed', stdout: '', durationMs: 0, broken: true };
       }
-      alive &&= !reply.broken;
       hold(false);
+      if (reply.broken) kill(); // it ends by itself, unless the program has got hold of it
       return state ? { ...reply, state: state.value } : reply;
     },
-    kill() {
-      alive = false;
-      child.ref(); // whoever waits for the end must see it
-      child.kill('SIGKILL');
-    },
+    kill,
     exited: exited.then(() => undefined),
   };
 }

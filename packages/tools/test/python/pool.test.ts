@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
 import { callTool } from '@tapo/tools';
@@ -46,18 +47,23 @@ describe('a pool of processes', () => {
     expect(await workersOf(process.pid)).toEqual([]);
   });
 
+  it('closes to the end after a worker has ended itself', async () => {
+    // nothing else kept this process alive: it ended with status 13 before `close` had resolved
+    const child = startProgram(`
+      const python = createPython({ workers: 1, spares: 0 });
+      await python.execute('import ctypes; ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 7)()', context).catch(() => {});
+      await python.close();
+      console.log('closed');`);
+    const [output, [status]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+    expect([status, output]).toEqual([0, 'closed\n']);
+  });
+
   it.skipIf(process.platform === 'win32')('ends its processes when the parent is killed, busy ones too', async () => {
-    const source = fileURLToPath(new URL('../../src/python/index.ts', import.meta.url));
-    const program = `
-      const { createPython } = await import(${JSON.stringify(source)});
+    const child = startProgram(`
       const python = createPython({ workers: 2, spares: 0, timeLimitMs: 1000 });
-      const context = { toolCallId: 'a', rolloutId: 'b', signal: new AbortController().signal };
       await python.execute('1', context);
       python.execute('sum(range(10**12))', context).catch(() => {});
-      setTimeout(() => console.log('busy'), 100);`;
-    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+      setTimeout(() => console.log('busy'), 100);`);
     await once(child.stdout, 'data');
     const workers = await workersOf(child.pid!);
     expect(workers.length).toBeGreaterThan(0);
@@ -138,6 +144,44 @@ describe('createPool', () => {
     await pool.close();
   });
 
+  it('lets a suspect have the last worker where no other can be started', async () => {
+    let startable = 1;
+    const start = async () => {
+      if (startable === 0) throw new Error('no memory left');
+      startable -= 1;
+      return fakeWorker();
+    };
+    const pool = createPool({ size: 2, spares: 1, start });
+    await settled();
+    expect(await pool.use(async () => 'served', { suspect: true })).toBe('served');
+    await pool.close();
+  });
+
+  it('starts half as many at once where no ordinary call waits for them', async () => {
+    const starts: (() => void)[] = [];
+    const start = () =>
+      new Promise<PoolWorker>((resolve) => {
+        starts.push(() => resolve(fakeWorker()));
+      });
+    const pool = createPool({ size: 3, spares: 5, parallelStarts: 4, start });
+    // nobody is there to be slowed down: 4 starts
+    expect(starts).toHaveLength(4);
+    const next = async () => {
+      starts.shift()!();
+      await settled();
+      return pool.stats.starting;
+    };
+    // of 8 wanted, one more is there each time: half of 4 at once, in the end 1 and 0
+    const starting = [];
+    for (let ready = 1; ready <= 8; ready += 1) starting.push(await next());
+    expect(starting).toEqual([3, 2, 2, 2, 2, 2, 1, 0]);
+    await pool.use(async (worker) => worker.kill());
+    await settled();
+    expect(pool.stats).toMatchObject({ idle: 7, starting: 1 });
+    starts.shift()!();
+    await pool.close();
+  });
+
   it('tells why no worker could be started, and tries again at the next call', async () => {
     let broken = true;
     const start = async () => {
@@ -163,6 +207,17 @@ describe('createPool', () => {
     await pool.close();
   });
 });
+
+/** A process of its own that has `createPython` and a `context` for calls. */
+function startProgram(program: string) {
+  const source = fileURLToPath(new URL('../../src/python/index.ts', import.meta.url));
+  const start = `
+    const { createPython } = await import(${JSON.stringify(source)});
+    const context = { toolCallId: 'a', rolloutId: 'b', signal: new AbortController().signal };`;
+  return spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', start + program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+}
 
 /** What runs now; what has ended but was not waited for does not count. */
 async function processes(): Promise<{ pid: number; parent: number; command: string }[]> {

@@ -24,4 +24,6 @@ declare namespace WebAssembly {
     constructor(type: { value: 'i32'; mutable?: boolean }, value: number);
     value: number;
   }
+  /** a trap */
+  class RuntimeError extends Error {}
 }

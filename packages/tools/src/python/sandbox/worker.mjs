@@ -84,7 +84,7 @@ function serve(create) {
     const { session, ...program } = JSON.parse(frame.toString());
     const before = session?.goesOn ? receiveFrame() : undefined;
     if (before) interpreter.load(before);
-    const { completed, ...reply } = run(interpreter, program);
+    const { completed, trapped, ...reply } = run(interpreter, program);
     const state = session && completed ? save(interpreter) : undefined;
     if (session) {
       const kept = state && state.length <= session.limitBytes;
@@ -92,10 +92,11 @@ function serve(create) {
     }
     sendFrame(Buffer.from(JSON.stringify(reply)));
     if (state && reply.session === 'kept') sendFrame(state);
-    // whoever got as far as an import no program calls, or made the machine trap, gets no second try
+    // whoever got as far as an import no program calls, or an error in one of ours, gets no second try
     if (reply.broken) process.exit(1);
-    // memory cannot shrink: after much growth a new instance is cheaper than clearing it
-    if (interpreter.memoryBytes > 2 * interpreter.snapshot.memoryBytes) interpreter = create();
+    // a trap spoils nothing but its instance; and memory cannot shrink: after much growth a new one is cheaper than clearing it
+    const renew = trapped || interpreter.memoryBytes > 2 * interpreter.snapshot.memoryBytes;
+    if (renew) interpreter = create();
     else interpreter.reset();
   }
   process.exit(0);
@@ -145,12 +146,12 @@ function lock() {
   }
 }
 
-/** @param {import('./interpreter.mjs').Interpreter} interpreter @param {Omit<RunRequest, 'session'>} program @returns {RunReply & { completed: boolean }} `completed`: Python came to its end, by an exception or not */
+/** @param {import('./interpreter.mjs').Interpreter} interpreter @param {Omit<RunRequest, 'session'>} program @returns {RunReply & { completed: boolean, trapped: boolean }} `completed`: Python came to its end, by an exception or not; `trapped`: WebAssembly stopped it (out of bounds, unreachable, a wrong function type) */
 function run(interpreter, { source, timeLimitMs, deterministic, ...settings }) {
   output.reset();
   fillRandom = deterministic ? seededRandom(settings.seed) : (bytes) => void crypto.getRandomValues(bytes);
   const started = performance.now();
-  let [broken, completed] = [false, false];
+  let [broken, completed, trapped] = [false, false, false];
   /** @type {Omit<RunReply, 'stdout' | 'durationMs' | 'broken'>} */
   let ending;
   try {
@@ -162,10 +163,11 @@ function run(interpreter, { source, timeLimitMs, deterministic, ...settings }) {
     else if (error instanceof RangeError && /call stack/.test(error.message)) ending = { outcome: 'stack-limit' };
     else {
       ending = { outcome: interpreter.memoryRefused ? 'memory-limit' : 'crashed' };
-      broken = true;
+      trapped = error instanceof WebAssembly.RuntimeError;
+      broken = !trapped;
     }
   }
-  return { ...ending, stdout: output.text(), durationMs: performance.now() - started, broken, completed };
+  return { ...ending, stdout: output.text(), durationMs: performance.now() - started, broken, completed, trapped };
 }
 
 /** What Python says of a run, of which hostile code may have written every word. @param {Record<string, unknown>} ending */
