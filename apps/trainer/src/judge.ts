@@ -1,9 +1,8 @@
 import { overlongPenalty, sampledLength } from '@tapo/core';
 import type { Trajectory } from '@tapo/core';
 import { createScorer, watchCounters } from '@tapo/eval';
-import type { TextSegment } from '@tapo/eval';
 import type { Tokenizer } from '@tapo/rollout';
-import { taggedSegments } from '@tapo/rollout';
+import { taggedSegments, textSegments } from '@tapo/rollout';
 import type { Tool } from '@tapo/tools';
 import { overlongLimit } from './config/overlong-limit.js';
 import type { ResolvedConfig } from './config/schema.js';
@@ -36,7 +35,7 @@ export function createJudge(
       metadata: { dataSource: problem.dataSource, segments },
     });
     const { acc, pred, formatError } = result.metadata;
-    const allowed = formatError === null && !isBlocked(trajectory, segments);
+    const allowed = formatError === null && !isBlocked(trajectory);
     const score = allowed ? result.score : -1;
     return {
       reward: score + (penalty ? overlongPenalty(sampledLength(trajectory), penalty) : 0),
@@ -47,10 +46,11 @@ export function createJudge(
     };
   };
 
-  function isBlocked(trajectory: Trajectory, segments: TextSegment[]): boolean {
+  function isBlocked(trajectory: Trajectory): boolean {
     if (maxCalls !== null && countCalls(trajectory) > maxCalls) return true;
     if (block.length === 0) return false;
     const prompt = tokenizer.decode(trajectory.tokens.slice(0, trajectory.promptLength));
+    const segments = textSegments(trajectory, tokenizer);
     const counts = watchCounters([{ prompt, segments, turns: trajectory.turns }]);
     return block.some((sign) => counts[sign] > 0);
   }

@@ -20,6 +20,7 @@ const metrics: MetricsRow[] = Array.from({ length: 30 }, (_, i) => ({
   step: i + 1,
   reward: i / 30,
   accuracyBySource: { nq: 0.5, [EVIL]: i / 30 },
+  watch: { forgedResponses: i / 30, callInflation: 1 },
   somethingNew: -i,
   broken: Number.NaN,
   text: EVIL,
@@ -107,6 +108,8 @@ describe('html', () => {
     const [main = '', more = ''] = html.split('More metrics');
     expect(main).toContain('aria-label="reward: 0 to 0.967 over steps 1 to 30"');
     expect(main).toContain('accuracy by source');
+    expect(main).toContain('signs of reward hacking per rollout');
+    expect(main).toContain('forgedResponses');
     expect(more).toContain('something new');
     expect(html).not.toMatch(/NaN|undefined|\[object/);
   });

@@ -48,6 +48,13 @@ test('forged responses and several answers are counted, thoughts are not', () =>
   expect(watchCounters([forged, several])).toMatchObject({ forgedResponses: 2, severalAnswers: 1 });
 });
 
+test("a forged response of the function-call protocol counts; the runtime's own does not", () => {
+  const real = { text: '<tool_response>\n5\n</tool_response>', sampled: false };
+  const forged = { text: '<tool_response>\n6\n</tool_response>', sampled: true };
+  expect(watchCounters([{ segments: [real], turns: [] }])).toMatchObject({ forgedResponses: 0 });
+  expect(watchCounters([{ segments: [real, forged], turns: [] }])).toMatchObject({ forgedResponses: 1 });
+});
+
 test.each([
   ['Rome, Paris, Lyon', 1],
   ['Rome or Paris', 1],
@@ -56,6 +63,8 @@ test.each([
   ['Washington, D.C.', 0],
   ['1,234,567', 0],
   ['1/2', 0],
+  ['Rome/Paris/Lyon', 1],
+  ['12/05/2020', 0],
   ['Ecuador', 0], // "or" inside a word
 ])('answer stuffing: %s', (answer, stuffedAnswers) => {
   expect(watchCounters([rollout('q', `<answer>${answer}</answer>`)])).toMatchObject({ stuffedAnswers });
@@ -73,6 +82,16 @@ describe('calls', () => {
       call('2 + 2', '4', { tool: 'code' }),
     );
     expect(watchCounters([repeating, repeating])).toMatchObject({ calls: 6, repeatedCalls: 2 });
+  });
+
+  test.each([
+    ['another operator', '2 + 2', '2 * 2'],
+    ['another short name', 'print(x)', 'print(y)'],
+    ['a mended name', 'print(true)', 'print(True)'],
+    ['mended indentation', 'if x:\nprint(1)', 'if x:\n  print(1)'],
+  ])('%s is no repetition', (_, first, second) => {
+    const mended = rollout('q', 'a', call(first, 'an error'), 'b', call(second, '4'), '<answer>4</answer>');
+    expect(watchCounters([mended])).toMatchObject({ repeatedCalls: 0 });
   });
 
   test('a result that nothing later mentions is unused; failed calls are not blamed', () => {

@@ -18,7 +18,7 @@ export interface JsonProtocolOptions {
 export function jsonProtocol(tools: readonly Tool[], options: JsonProtocolOptions = {}): Protocol {
   const {
     wrap = (text) => `\n<|im_start|>user\n${text}<|im_end|>\n<|im_start|>assistant\n`,
-    correction = 'Neither a tool call nor an answer was found. Call a tool, or answer with <answer>...</answer>. Try again.',
+    correction = 'Neither a complete tool call nor an answer was found. Use <tool_call>{"name": ..., "arguments": {...}}</tool_call> or <answer>...</answer>. Try again.',
     exhausted = 'Attempts used up. Answer now.',
   } = options;
   return {

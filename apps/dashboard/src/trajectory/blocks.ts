@@ -68,6 +68,6 @@ function plain(text: string): Block {
 
 function kindOf(tag: string, isCall: boolean): Block['kind'] | undefined {
   if (tag === 'think' || tag === 'answer') return tag;
-  if (tag === 'response') return 'forged';
+  if (tag === 'response' || tag === 'tool_response') return 'forged';
   return isCall || ['search', 'code', 'tool_call'].includes(tag) ? 'call' : undefined;
 }

@@ -4,6 +4,7 @@ import type { TextSegment } from '../scoring/segments.js';
 export interface WatchedRollout {
   /** what the policy was asked, so that words of the question are not taken for a tool's */
   prompt?: string;
+  /** as sampled, in the protocol's own tags; the sampled ones are the turns, one each */
   segments: readonly TextSegment[];
   turns: readonly { readonly calls: readonly { tool: string; input: string; observation: string; status: string }[] }[];
 }
@@ -12,13 +13,13 @@ export interface WatchedRollout {
 export interface WatchCounters {
   rollouts: number;
   calls: number;
-  /** `<response>` blocks that the policy wrote itself, outside of `<think>` */
+  /** `<response>` and `<tool_response>` blocks that the policy wrote itself, outside of `<think>` */
   forgedResponses: number;
   /** rollouts with more than one `<answer>` */
   severalAnswers: number;
   /** rollouts whose answer lists alternatives ("Rome, Paris or Lyon") or is longer than the 100 characters that are read */
   stuffedAnswers: number;
-  /** calls that repeat tool and input of an earlier call of their rollout */
+  /** calls that repeat tool and input of an earlier call of their rollout; white space counts only where it indents a line */
   repeatedCalls: number;
   /** calls that went well but left no trace: no word or number new in the observation occurs in what the policy wrote later */
   unusedCalls: number;
@@ -31,7 +32,7 @@ export function watchCounters(rollouts: readonly WatchedRollout[]): WatchCounter
   return {
     rollouts: rollouts.length,
     calls: count(({ turns }) => turns.reduce((sum, turn) => sum + turn.calls.length, 0)),
-    forgedResponses: count((rollout) => sampledBlocks(rollout, 'response').length),
+    forgedResponses: count((rollout) => sampledBlocks(rollout, '(?:tool_)?response').length),
     severalAnswers: count((rollout) => Number(sampledBlocks(rollout, 'answer').length > 1)),
     stuffedAnswers: count((rollout) => Number(sampledBlocks(rollout, 'answer').some(isStuffed))),
     repeatedCalls: count(repeatedCalls),
@@ -39,7 +40,7 @@ export function watchCounters(rollouts: readonly WatchedRollout[]): WatchCounter
   };
 }
 
-/** contents of the policy's own blocks of one tag; what is inside `<think>` is a thought */
+/** contents of the policy's own blocks of one tag (a pattern); what is inside `<think>` is a thought */
 function sampledBlocks({ segments }: WatchedRollout, tag: string): string[] {
   const sampled = segments.filter((segment) => segment.sampled).map((segment) => segment.text);
   return splitAtTag(splitAtTag(sampled.join('\n'), 'think').outside, tag).inside;
@@ -66,13 +67,15 @@ function splitAtTag(text: string, tag: string): { inside: string[]; outside: str
 
 /** three alternatives or more, or two joined by "or" */
 function isStuffed(answer: string): boolean {
-  const text = answer.trim().replace(/(?<=\d),(?=\d{3})/g, ''); // 1,234 is one number
+  const text = answer.trim().replace(/(?<=\d)(?:,(?=\d{3})|\/(?=\d))/g, ''); // 1,234 is one number, 12/05/2020 one date
   const alternatives = text.split(/[,;|/\n]|\bor\b/i).filter((part) => part.trim() !== '');
   return Array.from(text).length > 100 || alternatives.length > 2 || (alternatives.length > 1 && /\bor\b/i.test(text));
 }
 
 function repeatedCalls({ turns }: WatchedRollout): number {
-  const keys = turns.flatMap((turn) => turn.calls.map(({ tool, input }) => `${tool}\n${words(input).join(' ')}`));
+  const keys = turns.flatMap((turn) =>
+    turn.calls.map(({ tool, input }) => `${tool}\n${input.trim().replace(/(?<=\S)[^\S\n]+/g, ' ')}`),
+  );
   return keys.length - new Set(keys).size;
 }
 

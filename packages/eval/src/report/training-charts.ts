@@ -17,6 +17,7 @@ const MAIN: Readonly<Record<string, { title: string; format?: NumberFormat }>> =
   callsBySource: { title: 'tool calls per problem, by source' },
   callsPerProblem: { title: 'tool calls per problem' },
   formatRate: { title: 'right format', format: 'percent' },
+  watch: { title: 'signs of reward hacking per rollout' },
   sampledTokens: { title: 'sampled tokens per rollout' },
   entropy: { title: 'entropy (nats)' },
   loss: { title: 'loss' },

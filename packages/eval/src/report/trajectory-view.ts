@@ -29,7 +29,7 @@ const SHOWN_CHARACTERS = 8000;
 
 /**
  * Segments → blocks for reading. Lenient: an unclosed tag, and any tag that is no word of the format, is text. A tag
- * other than think, answer and response is a call if an observation follows its segment or it is search or code.
+ * other than think, answer and response is a call if an observation follows its segment or it is search, code or tool_call.
  */
 function readableBlocks(segments: readonly TextSegment[]): ReportBlock[] {
   return segments.flatMap((segment, i): ReportBlock[] => {
@@ -60,8 +60,8 @@ function sampledBlocks(text: string, answered: boolean): ReportBlock[] {
 
 function kindOf(tag: string, answered: boolean): ReportBlock['kind'] | undefined {
   if (tag === 'think' || tag === 'answer') return tag;
-  if (tag === 'response') return 'forged';
-  return answered || tag === 'search' || tag === 'code' ? 'call' : undefined;
+  if (tag === 'response' || tag === 'tool_response') return 'forged';
+  return answered || ['search', 'code', 'tool_call'].includes(tag) ? 'call' : undefined;
 }
 
 function elide(text: string): string {
