@@ -1,5 +1,6 @@
 // One process of a shared cache: asks queries, prints what came of it. Arguments: driver, location, first number, mode.
-// `stream` asks a repeated stream of 300 queries; `fill` asks new ones until it is killed.
+// `stream` asks a repeated stream of 300 queries; `fill` asks new ones until it is killed, and
+// prints a dot after each.
 import { cached } from '@tapo/tools/cache';
 import { createSearch } from '@tapo/tools/search';
 import { openStore, repeatedQueries } from './open-storage.js';
@@ -19,8 +20,10 @@ const ask = async (query: string) => {
   if (hit?.title !== query) wrong += 1;
 };
 if (mode === 'fill') {
-  process.stdout.write('filling\n');
-  for (let i = Number(first); ; i++) await ask(`country number ${i} of the world`);
+  for (let i = Number(first); ; i++) {
+    await ask(`country number ${i} of the world`);
+    process.stdout.write('.');
+  }
 }
 for (const query of repeatedQueries()) await ask(query);
 process.stdout.write(JSON.stringify({ ...tool.counts(), wrong }));
