@@ -175,6 +175,26 @@ describe('the budget', () => {
   });
 });
 
+describe('options', () => {
+  it.each([
+    [{ name: 'search', topk: 1 }, 'the tool search has no option "topk"; did you mean topK?'],
+    [{ name: 'search', topK: '1' }, 'topK of the tool search is "1", wanted a number'],
+    [{ name: 'retriever', url: 'http://127.0.0.1:9', batchDelay: 5 }, 'did you mean batchDelayMs?'],
+    [{ name: 'python', timeLimit: 5 }, 'did you mean timeLimitMs?'],
+    [{ name: 'javascript', toString: 5 }, 'the tool javascript has no option "toString"'],
+    [{ module: './x.ts', option: {} }, 'a tool entry with "module" has no option "option"; did you mean options?'],
+    [{ mcp: 'http://127.0.0.1:9', include: 'echo' }, 'include of a tool entry with "mcp" is "echo", wanted a list'],
+    [{ mcp: { command: 'npx', arguments: [] } }, '"mcp" of a tool entry has no option "arguments"'],
+  ])('%j is told what is wrong', async (entry, message) => {
+    await expect(open([entry as ToolEntry])).rejects.toThrow(message);
+  });
+
+  it('undefined is as good as nothing', async () => {
+    const { tools: made } = await open([{ name: 'search', topK: undefined }]);
+    expect(made).toHaveLength(1);
+  });
+});
+
 async function moduleOf(text: string): Promise<string> {
   const file = join(await mkdtemp(join(tmpdir(), 'tapo-tool-')), 'tool.mjs');
   await writeFile(file, text);

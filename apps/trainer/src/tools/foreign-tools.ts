@@ -8,6 +8,7 @@ import { UsageError } from '../cli/command.js';
 import { importModule } from '../import-module.js';
 import { importFor } from './named-tools.js';
 import type { ToolOptions } from './named-tools.js';
+import { checkOptions } from './tool-options.js';
 
 /** Adapters of other libraries by the word in `{"module": …, "from": …}`, and the library each needs. */
 const libraries: Record<string, { library: string; load: () => Promise<(tools: never) => Tool[] | Promise<Tool[]>> }> =
@@ -35,6 +36,18 @@ function listOf(tools: never): never[] {
   return Array.isArray(tools) ? tools : Object.values(tools);
 }
 
+/** What an entry of either kind may hold; `as` and `costPerQuery` are the toolbox's. */
+const foreignEntry = { include: 'list', as: 'text', costPerQuery: 'number' } as const;
+export const mcpEntry = { mcp: 'anything', headers: 'object', ...foreignEntry } as const;
+export const moduleEntry = {
+  module: 'text',
+  export: 'text',
+  from: 'text',
+  options: 'anything',
+  ...foreignEntry,
+} as const;
+const mcpCommand = { command: 'text', args: 'list', env: 'object', cwd: 'text' } as const;
+
 /** Tools of an MCP server: `{"mcp": URL or {"command", "args"}, "include": [names], "headers": {…}}`. */
 export async function fromMcpServer({ mcp, include, headers }: ToolOptions): Promise<Tool[]> {
   const { fromMCP } = await importFor(
@@ -49,6 +62,7 @@ export async function fromMcpServer({ mcp, include, headers }: ToolOptions): Pro
       '{"mcp": "http://127.0.0.1:3000/mcp"} or {"mcp": {"command": "npx", "args": ["-y", "…"]}}',
     );
   }
+  if (isCommand) checkOptions('"mcp" of a tool entry', mcp as object, mcpCommand);
   const options = { ...(include !== undefined && { include }), ...(headers !== undefined && { headers }) };
   try {
     return [...(await fromMCP(mcp as string | McpCommand, options as never)).tools];

@@ -8,9 +8,10 @@ import { UsageError } from '../cli/command.js';
 import type { ResolvedConfig, ToolEntry } from '../config/schema.js';
 import { openCacheStore } from './cache-store.js';
 import { expandEnvironment } from './environment.js';
-import { fromMcpServer, fromModule, isTool, resolveModule } from './foreign-tools.js';
+import { fromMcpServer, fromModule, isTool, mcpEntry, moduleEntry, resolveModule } from './foreign-tools.js';
 import { cacheScope, localTools, searchServices, toolNames } from './named-tools.js';
 import type { ToolOptions } from './named-tools.js';
+import { checkOptions, checkToolOptions } from './tool-options.js';
 import { noUsage } from './tool-usage.js';
 import type { ToolUsage } from './tool-usage.js';
 
@@ -69,8 +70,9 @@ export async function openTools(
     costPerQuery === undefined ? tool : budgeted(tool, budget, costOf(name, costPerQuery));
 
   async function openNamed(name: string, { as, ...options }: ToolOptions): Promise<Tool[]> {
-    if (Object.hasOwn(searchServices, name)) return [renamed(await openService(name, options), as)];
     const { costPerQuery, ...own } = options;
+    if (toolNames.includes(name)) checkToolOptions(name, own);
+    if (Object.hasOwn(searchServices, name)) return [renamed(await openService(name, options), as)];
     if (Object.hasOwn(localTools, name)) {
       return [renamed(priced(name, await localTools[name]!(own), costPerQuery), as)];
     }
@@ -95,8 +97,12 @@ export async function openTools(
     }
     if (isTool(entry)) return [entry];
     const expanded = expandEnvironment(entry) as ToolOptions;
-    if ('mcp' in expanded) return openForeign('the MCP server', await fromMcpServer(expanded), expanded);
+    if ('mcp' in expanded) {
+      checkOptions('a tool entry with "mcp"', expanded, mcpEntry);
+      return openForeign('the MCP server', await fromMcpServer(expanded), expanded);
+    }
     if ('module' in expanded) {
+      checkOptions('a tool entry with "module"', expanded, moduleEntry);
       const module = await resolveModule(String(expanded['module']));
       return openForeign(String(expanded['module']), await fromModule(module, expanded), expanded);
     }
