@@ -31,7 +31,10 @@ it('think, call, response and answer, with the status and time of the call', () 
 it('a response of the policy itself is told from a real one; corrections, unknown tags and loose text are shown', () => {
   const blocks = readableBlocks({
     segments: [
-      { text: 'hm <response>42</response><tool_response>43</tool_response><calc>1+1</calc><script>x</script>', sampled: true },
+      {
+        text: 'hm <response>42</response><tool_response>43</tool_response><calc>1+1</calc><script>x</script>',
+        sampled: true,
+      },
       { text: '\n\n<response>Try again.</response>\n\n', sampled: false },
       { text: '<answer>42', sampled: true },
     ],
