@@ -21,4 +21,6 @@ export type { RmsNormOptions } from './fused/rms-norm.js';
 export { rope } from './fused/rope.js';
 export { linearTokenLogprobs, selectedLogprobs } from './fused/token-logprobs.js';
 export type { SelectedLogprobsOptions, TokenLogprobs, TokenLogprobsOptions } from './fused/token-logprobs.js';
+export { createArenaBudget } from './runtime/arena-budget.js';
+export type { ArenaBudget } from './runtime/arena-budget.js';
 export type { ExecutionProvider } from './runtime/execution-providers.js';

@@ -51,6 +51,8 @@ const engine = type({
   'gradientCheckpointing?': 'boolean',
   /** memory of the sampler's KV cache; default: up to a quarter of the machine's */
   'maxCacheBytes?': 'number.integer >= 1',
+  /** memory that compiled functions keep between runs, for speed; default: a sixteenth of the machine's */
+  'maxArenaBytes?': 'number.integer >= 0',
   /** sequences decoded together; default 64, less for large models */
   'maxRows?': 'number.integer >= 4',
 });

@@ -20,7 +20,7 @@ export type Engine = Omit<EngineMethods, 'sample'> & {
 
 export async function createEngine(setup: EngineSetup): Promise<Engine> {
   const { config, backend, threads, maxCacheBytes, maxRows, eosTokenIds } = setup;
-  const runner = await createRunner(backend, threads);
+  const runner = await createRunner(backend, threads, setup);
   const store = createParameterStore(setup.parameters, setup.adapter);
   const learner = createLocalLearner(store, config, runner, setup);
   const decoder = createDecoder(store, config, runner, setup);

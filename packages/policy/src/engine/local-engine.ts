@@ -34,6 +34,11 @@ export interface LocalEngineOptions<T extends EngineTokenizer = EngineTokenizer>
    * Default: up to a quarter of the machine's
    */
   maxCacheBytes?: number;
+  /**
+   * Memory that compiled functions keep between runs, for speed; what they need beyond it goes back to the system after every run.
+   * Default: a sixteenth of the machine's
+   */
+  maxArenaBytes?: number;
   /** rows decoded at once, at least 4. Default: 64, less for large models */
   maxRows?: number;
   /** compiled shapes kept per function (least recently used go) */
@@ -83,7 +88,7 @@ export async function createLocalEngine<T extends EngineTokenizer>({
   ...budget
 }: LocalEngineOptions<T>): Promise<LocalEngine<T>> {
   checkVocabulary(tokenizer, config);
-  const { microBatchTokens, maxCacheBytes, maxRows } = {
+  const { microBatchTokens, maxCacheBytes, maxArenaBytes, maxRows } = {
     ...memoryBudget(config, { gradientCheckpointing }),
     ...withoutUndefined(budget),
   } as MemoryBudget;
@@ -101,6 +106,7 @@ export async function createLocalEngine<T extends EngineTokenizer>({
     microBatchTokens,
     gradientCheckpointing,
     maxCacheBytes,
+    maxArenaBytes,
     maxRows,
     compiledShapes,
     eosTokenIds: tokenizer.eosTokenIds,

@@ -10,6 +10,8 @@ export interface MemoryBudget {
   microBatchTokens: number;
   /** bytes of the sampler's KV cache */
   maxCacheBytes: number;
+  /** bytes that compiled functions keep between runs */
+  maxArenaBytes: number;
   /** rows decoded at once */
   maxRows: number;
 }
@@ -43,7 +45,8 @@ export function memoryBudget(
   while (maxRows > 4 && maxRows * rowBytes > maxCacheBytes / 2) maxRows /= 2;
   const tokens = Math.floor(memoryBytes / 12 / activationBytes(config, gradientCheckpointing));
   const most = Math.min(MOST_TOKENS, Math.max(FULL_ROWS, Math.floor(MOST_LOGITS / config.vocabSize)));
-  return { maxCacheBytes, maxRows, microBatchTokens: Math.max(32, Math.min(most, tokens)) };
+  const maxArenaBytes = Math.floor(memoryBytes / 16);
+  return { maxCacheBytes, maxArenaBytes, maxRows, microBatchTokens: Math.max(32, Math.min(most, tokens)) };
 }
 
 /** Below this, operations are too small to be shared between threads with profit. */

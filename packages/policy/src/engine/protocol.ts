@@ -19,6 +19,7 @@ export interface EngineSetup {
   microBatchTokens: number;
   gradientCheckpointing: boolean;
   maxCacheBytes: number;
+  maxArenaBytes: number;
   maxRows: number;
   compiledShapes: number;
   eosTokenIds: readonly number[];

@@ -7,8 +7,12 @@ import { eagerRunner } from './eager-runner.js';
 import type { Runner } from './runner.js';
 
 /** Loads a backend and makes it tfjs's current one. */
-export async function createRunner(backend: BackendName, threads: number): Promise<Runner> {
-  if (backend === 'compiled') return compiledRunner(threads);
+export async function createRunner(
+  backend: BackendName,
+  threads: number,
+  { maxArenaBytes = Infinity }: { maxArenaBytes?: number } = {},
+): Promise<Runner> {
+  if (backend === 'compiled') return compiledRunner(threads, maxArenaBytes);
   await loadTfjsBackend(backend);
   return eagerRunner(backend, threads);
 }

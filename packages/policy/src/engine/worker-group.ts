@@ -118,8 +118,9 @@ export async function startWorkerGroup(setup: EngineSetup, count: number) {
 
 async function startAll(setup: EngineSetup, count: number): Promise<WorkerClient[]> {
   const maxCacheBytes = Math.floor(setup.maxCacheBytes / count);
+  const maxArenaBytes = Math.floor(setup.maxArenaBytes / count);
   const starts = await Promise.allSettled(
-    Array.from({ length: count }, () => startWorker({ ...setup, maxCacheBytes })),
+    Array.from({ length: count }, () => startWorker({ ...setup, maxCacheBytes, maxArenaBytes })),
   );
   const failed = starts.find((start) => start.status === 'rejected');
   const workers = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));

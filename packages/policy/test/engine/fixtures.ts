@@ -42,6 +42,7 @@ export function tinyEngine(setup: Partial<EngineSetup> = {}): Promise<Engine> {
     microBatchTokens: 1024,
     gradientCheckpointing: false,
     maxCacheBytes: 2 ** 28,
+    maxArenaBytes: 2 ** 28,
     maxRows: 32,
     compiledShapes: 32,
     eosTokenIds: tokenizer.eosTokenIds,

@@ -5,6 +5,8 @@ import { encodeModel } from '../graph/onnx-model.js';
 import type { HostTensor } from '../host-tensor.js';
 import { allocate, toHostTensor, toOrtTensor } from '../host-tensor.js';
 import type { TracedFunction } from '../tracing/trace.js';
+import { workspaceBytes } from '../graph/workspace.js';
+import type { ArenaBudget } from './arena-budget.js';
 import { openSession } from './execution-providers.js';
 import type { ExecutionProvider } from './execution-providers.js';
 import { createOutputPlanner } from './output-memory.js';
@@ -18,11 +20,11 @@ export interface SessionOptions {
   /** Threads inside one operator. Default: ONNX Runtime's, one per physical core. */
   threads?: number;
   /**
-   * Whether each compiled signature keeps the memory of its largest run for the next one. Off, it goes back to the system
-   * after every run: slower by some per cent, smaller by far where many signatures of a large model are cached.
-   * Default true.
+   * Whether a compiled signature keeps the memory of its runs for the next one. Off, it goes back to the system after every
+   * run: twice as slow for a tiny model, a tenth slower for a large one, and smaller by far where many signatures are cached.
+   * A budget (`createArenaBudget`) lets signatures keep theirs while there is room. Default true.
    */
-  memoryArena?: boolean;
+  memoryArena?: boolean | ArenaBudget;
   /** Makes ONNX Runtime write `<prefix>_<time>.json`, a trace for chrome://tracing, when the session is released. */
   profilePrefix?: string;
 }
@@ -54,6 +56,9 @@ export async function createProgram(traced: TracedFunction, options: SessionOpti
     externalThresholdBytes: EXTERNAL_THRESHOLD_BYTES,
     sequenceOutput: SEQUENCE_OUTPUT,
   });
+  const workspace = workspaceBytes(finished);
+  const budget = typeof memoryArena === 'object' ? memoryArena : undefined;
+  const keepsMemory = budget ? budget.take(workspace) : memoryArena === true;
   const { session, provider } = await openSession(model, executionProviders, {
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     graphOptimizationLevel: 'all',
@@ -61,7 +66,7 @@ export async function createProgram(traced: TracedFunction, options: SessionOpti
     logSeverityLevel: 3,
     // The planned layout takes up to twice the memory of the unplanned one, and was not faster.
     enableMemPattern: false,
-    enableCpuMemArena: memoryArena,
+    enableCpuMemArena: keepsMemory,
     externalData: external,
     ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
   });
@@ -106,6 +111,7 @@ export async function createProgram(traced: TracedFunction, options: SessionOpti
     release: async () => {
       if (profilePrefix !== undefined) session.endProfiling();
       await session.release();
+      if (budget && keepsMemory) budget.give(workspace);
     },
   };
 }
