@@ -23,7 +23,7 @@ export interface InterpreterOptions {
 }
 
 export interface InterpreterRun extends CodeRun {
-  /** the WebAssembly instance may be corrupt: never use it again */
+  /** the WebAssembly instance may be corrupt, or has grown to its limit: never use it again */
   damaged: boolean;
 }
 
@@ -33,7 +33,7 @@ interface Interpreter {
 
 // the variant's types describe its CommonJS form; Node's own types do not name WebAssembly
 const variant = packagedVariant as unknown as QuickJSSyncVariant;
-type WasmMemory = NonNullable<CustomizeVariantOptions['wasmMemory']>;
+type WasmMemory = NonNullable<CustomizeVariantOptions['wasmMemory']> & { readonly buffer: ArrayBuffer };
 const { Memory } = (
   globalThis as unknown as { WebAssembly: { Memory: new (pages: { initial: number; maximum: number }) => WasmMemory } }
 ).WebAssembly;
@@ -50,7 +50,8 @@ export async function createInterpreter(options: InterpreterOptions): Promise<In
   const maximum = INITIAL_PAGES + Math.ceil(memoryLimitBytes / PAGE_BYTES);
   const wasmMemory = new Memory({ initial: INITIAL_PAGES, maximum });
   const quickjs = await newQuickJSWASMModuleFromVariant(newVariant(variant, { wasmMemory }));
-  const openRealm = () => createRealm(quickjs.newRuntime(), options);
+  const isFull = () => wasmMemory.buffer.byteLength >= memoryLimitBytes;
+  const openRealm = () => createRealm(quickjs.newRuntime(), options, isFull);
   let kept: Realm | undefined;
 
   return {
@@ -61,7 +62,8 @@ export async function createInterpreter(options: InterpreterOptions): Promise<In
         realm = keepRealm ? (kept ??= openRealm()) : openRealm();
         ended = realm.run(code, Date.now() + timeLimitMs);
         if (!keepRealm) realm.dispose();
-        return { ...ended, damaged: false };
+        // memory that has grown never shrinks
+        return { ...ended, damaged: !keepRealm && isFull() };
       } catch (error) {
         // the module aborted: for want of memory, or it is broken
         const outcome = /OOM|memory/i.test(String(error)) ? 'memory-limit' : 'crashed';
@@ -77,7 +79,11 @@ interface Realm {
   dispose(): void;
 }
 
-function createRealm(runtime: QuickJSRuntime, { memoryLimitBytes, seed, nowMs }: InterpreterOptions): Realm {
+function createRealm(
+  runtime: QuickJSRuntime,
+  { memoryLimitBytes, seed, nowMs }: InterpreterOptions,
+  isFull: () => boolean,
+): Realm {
   runtime.setMemoryLimit(memoryLimitBytes);
   runtime.setMaxStackSize(MAX_STACK_BYTES);
   const context = runtime.newContext();
@@ -98,9 +104,10 @@ function createRealm(runtime: QuickJSRuntime, { memoryLimitBytes, seed, nowMs }:
       printed = '';
       let late = false;
       runtime.setInterruptHandler(() => (late ||= Date.now() > deadline));
-      const show = (helper: QuickJSHandle, value: QuickJSHandle): string => {
+      // nothing where the code has broken what describes a value, or left no memory for it
+      const show = (helper: QuickJSHandle, value: QuickJSHandle): string | undefined => {
         const result = context.callFunction(helper, context.undefined, value);
-        const text = result.error ? '' : context.getString(result.value);
+        const text = result.error ? undefined : context.getString(result.value);
         (result.error ?? result.value).dispose();
         return text;
       };
@@ -108,8 +115,8 @@ function createRealm(runtime: QuickJSRuntime, { memoryLimitBytes, seed, nowMs }:
       const outcome: CodeRun = { outcome: 'finished', stdout: '' };
       if (ended.error) {
         const error = show(describe, ended.error);
-        outcome.outcome = outcomeOf(error);
-        outcome.error = error + lineOf(context, ended.error);
+        outcome.outcome = outcomeOf(error, isFull());
+        if (error !== undefined) outcome.error = error + lineOf(context, ended.error);
       } else if (!printed && context.typeof(ended.value) !== 'undefined') {
         outcome.value = show(inspect, ended.value);
       }
@@ -130,12 +137,11 @@ type Evaluated = { value: QuickJSHandle; error?: undefined } | { error: QuickJSH
 
 /** Runs code and all promise jobs. A promise as the last value counts as what it was settled with. */
 function evaluate(context: QuickJSContext, runtime: QuickJSRuntime, code: string): Evaluated {
-  const asScript = context.evalCode(code, 'code.js');
-  if (!asScript.error) return settled(context, runtime, asScript.value);
-  const isSyntaxError = context.getProp(asScript.error, 'name').consume((name) => context.dump(name)) === 'SyntaxError';
-  if (!isSyntaxError || !/\bawait\b/.test(code)) return asScript;
-  // top-level await is for modules only; after a syntax error nothing has run yet
-  asScript.error.dispose();
+  // top-level await is for modules only; an exception named SyntaxError may also come from code that has run
+  if (!/\bawait\b/.test(code) || isScript(context, code)) {
+    const asScript = context.evalCode(code, 'code.js');
+    return asScript.error ? asScript : settled(context, runtime, asScript.value);
+  }
   const asModule = context.evalCode(code, 'code.js', { type: 'module' });
   if (asModule.error) return asModule;
   const ended = settled(context, runtime, asModule.value);
@@ -143,6 +149,12 @@ function evaluate(context: QuickJSContext, runtime: QuickJSRuntime, code: string
   // the value of a module is its exports: nothing to show
   ended.value.dispose();
   return { value: context.undefined };
+}
+
+function isScript(context: QuickJSContext, code: string): boolean {
+  const compiled = context.evalCode(code, 'code.js', { compileOnly: true });
+  (compiled.error ?? compiled.value).dispose();
+  return !compiled.error;
 }
 
 function settled(context: QuickJSContext, runtime: QuickJSRuntime, value: QuickJSHandle): Evaluated {
@@ -158,11 +170,11 @@ function settled(context: QuickJSContext, runtime: QuickJSRuntime, value: QuickJ
   return { value: state.type === 'fulfilled' ? state.value : context.undefined };
 }
 
-function outcomeOf(error: string): CodeRun['outcome'] {
+/** @param isFull no memory is left: then an exception may be `null`, or there was none for describing it */
+function outcomeOf(error: string | undefined, isFull: boolean): CodeRun['outcome'] {
   if (error === 'InternalError: stack overflow') return 'stack-limit';
-  // describing an error takes a little memory: none was left
-  if (error === 'InternalError: out of memory' || error === '') return 'memory-limit';
-  return 'exception';
+  if (error === 'InternalError: out of memory') return 'memory-limit';
+  return isFull && (error === undefined || error === 'Uncaught null') ? 'memory-limit' : 'exception';
 }
 
 /** " (line 3)" for an error that was thrown in the code. */

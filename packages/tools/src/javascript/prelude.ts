@@ -1,11 +1,13 @@
 /**
  * JavaScript that runs inside QuickJS before the policy's code: `console`, `print`, a seeded `Math.random`, a clock that
- * stands still. The policy's code may break any of it; that spoils its own output and nothing else.
+ * stands still. The policy's code may break any of it; that spoils its own output and nothing else. (It keeps the
+ * built-ins it uses, so that code which reassigns `Error` or `Object` still gets its exception described.)
  * Evaluates to `(write, seed, nowMs) => ({ inspect, describe })`; `write` stays out of the code's reach.
  */
 export const PRELUDE = String.raw`
 (write, seed, nowMs) => {
   'use strict';
+  const { Array, ArrayBuffer, Boolean, DataView, Date, Error, Map, Math, Number, Object, Promise, Reflect, RegExp, Set, String, isNaN } = globalThis;
   const MAX_ITEMS = 100;
   const MAX_DEPTH = 4;
 
