@@ -1,15 +1,17 @@
 /** A word of a query and what its spelling says about it. */
 interface Word {
-  /** lower case, without accents */
+  /** lower case, without accents on Latin letters; marks of other scripts make other letters */
   text: string;
+  /** lower case, as written */
+  accented: string;
   /** `common`: lower case in a query that writes names in capitals; `name`: capital or digit; `unknown`: no capitals to go by */
   kind: 'common' | 'name' | 'unknown';
 }
 
-// Letters and digits with what joins digits; symbols that change the meaning ("C++", "-5", ".5"). A hyphen inside a word,
+// Letters and digits with what joins digits; symbols that change the meaning ("C++", "-5", ".5", ".NET"). A hyphen inside a word,
 // quotes, brackets and sentence marks change nothing.
 const WORD =
-  /(?:[\p{L}\p{M}\p{N}]|(?<=\p{N})[.,:](?=\p{N}))+|\.(?=\p{N})|(?<!\p{L})-|-(?!\p{L})|[^\s\p{L}\p{M}\p{N}?!.,;:"“”„'‘’()[\]…-]/gu;
+  /(?:[\p{L}\p{M}\p{N}]|(?<=\p{N})[.,:](?=\p{N}))+|(?<![\p{L}\p{N}])\.(?=[\p{L}\p{N}])|(?<!\p{L})-|-(?!\p{L})|[^\s\p{L}\p{M}\p{N}?!.,;:"“”„'‘’()[\]…-]/gu;
 
 function wordsOf(query: string): Word[] {
   const raw = query.normalize('NFKC').match(WORD) ?? [];
@@ -17,20 +19,17 @@ function wordsOf(query: string): Word[] {
   const isCased = hasLower && raw.slice(1).some((word) => /^\p{Lu}/u.test(word));
   const kindOf = (word: string): Word['kind'] => (/\P{Ll}/u.test(word) ? 'name' : isCased ? 'common' : 'unknown');
   return raw.map((word) => ({
-    text: word.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase(),
+    text: word
+      .normalize('NFD')
+      .replace(/(?<=\p{Script=Latin})\p{M}+/gu, '')
+      .normalize('NFC')
+      .toLowerCase(),
+    accented: word.toLowerCase(),
     kind: hasLower ? kindOf(word) : 'unknown',
   }));
 }
 
-/** Singular of a plural noun; only for words that are no names: "Williams" is not "William". */
-function singular(word: string): string {
-  if (word.length < 5) return word;
-  if (word.endsWith('ies')) return `${word.slice(0, -3)}y`;
-  if (/(?:s|x|ch|sh)es$/.test(word)) return word.slice(0, -2);
-  return /[^su]s$/.test(word) ? word.slice(0, -1) : word;
-}
-
-const isArticle = ({ text }: Word) => text === 'a' || text === 'an' || text === 'the';
+const isThe = ({ text }: Word) => text === 'the';
 
 /**
  * A key that similar queries share: what `areSimilar` accepts has the same key, not the other way round.
@@ -38,8 +37,8 @@ const isArticle = ({ text }: Word) => text === 'a' || text === 'an' || text === 
  */
 export function similarityKey(query: string): string {
   return wordsOf(query)
-    .filter((word) => !isArticle(word))
-    .map(({ text }) => singular(text))
+    .filter((word) => !isThe(word))
+    .map(({ text }) => text)
     .join(' ');
 }
 
@@ -58,7 +57,7 @@ export function areSimilar(a: string, b: string, minSimilarity = 0.9): boolean {
 function sameWords(a: Word[], b: Word[]): boolean {
   if (a.length === 0 || b.length === 0) return false;
   let [i, j] = [0, 0];
-  const mayDrop = (word: Word | undefined) => word?.kind === 'common' && isArticle(word);
+  const mayDrop = (word: Word | undefined) => word?.kind === 'common' && isThe(word);
   while (i < a.length || j < b.length) {
     const [left, right] = [a[i], b[j]];
     if (left && right && sameWord(left, right, i === 0 && j === 0)) {
@@ -81,8 +80,8 @@ const OPENERS = new Set(
 function sameWord(a: Word, b: Word, isFirst: boolean): boolean {
   const kinds = new Set([a.kind, b.kind]);
   const crossed = kinds.has('name') && kinds.has('common') && !(isFirst && OPENERS.has(a.text));
-  if (a.text === b.text) return !crossed;
-  return a.kind === 'common' && b.kind === 'common' && singular(a.text) === singular(b.text);
+  const leavesAccentsOut = a.accented === a.text || b.accented === b.text;
+  return a.text === b.text && !crossed && (leavesAccentsOut || a.accented === b.accented);
 }
 
 function spaced(query: string): string {

@@ -16,7 +16,6 @@ it.each([
   ['area  of São Tomé and Príncipe', 'area of Sao Tome and Principe'],
   ['area of Guinea-Bissau', 'area of Guinea Bissau'],
   ['population of the largest city in France', 'population of largest city in France'],
-  ['the largest cities in France and Germany', 'the largest city in France and Germany'],
   ['population of Chad (2020)', 'population of Chad, 2020'],
 ])('%s ~ %s', (a, b) => {
   expect(areSimilar(a, b)).toBe(true);
@@ -42,6 +41,13 @@ it.each([
   ['area of Chad minus area of Mali', 'area of Mali minus area of Chad'],
   ['who is the president of the United States', 'who was the president of the United States'],
   ['largest city', 'the largest cities of all France and Germany'],
+  ['the largest cities in France and Germany', 'the largest city in France and Germany'],
+  ['the oldest customs kept in London today', 'the oldest custom kept in London today'],
+  ['few people in Rome who speak Latin today', 'a few people in Rome who speak Latin today'],
+  ['who designed the language .NET in Redmond', 'who designed the language NET in Redmond'],
+  ['meaning of the French word pêche in fishing', 'meaning of the French word péché in fishing'],
+  ['かく とは どういう 意味 です か この ことば は', 'がく とは どういう 意味 です か この ことば は'],
+  ['भारत की राजधानी का नाम क्या है और कहाँ है वह', 'भारत का राजधानी का नाम क्या है और कहाँ है वह'],
   ['?', '!'],
 ])('%s ≁ %s', (a, b) => {
   expect(areSimilar(a, b)).toBe(false);
