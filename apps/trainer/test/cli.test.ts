@@ -238,6 +238,24 @@ it('tapo init writes a config and a tool that work, and overwrites nothing', asy
   expect((await tapo('init', directory)).err).toContain('exists already');
 });
 
+it('tapo data index: a file for the search tool, or what is wrong with the passages', async () => {
+  const passages = await file(
+    'passages.jsonl',
+    '{"title": "Chad", "text": "Chad lies in Africa."}\n\n{"text": "Mali"}\n',
+  );
+  const index = join(await folder(), 'new', 'index.sqlite');
+  expect((await tapo('data', 'index', passages, index)).out).toMatch(/index\.sqlite: 2 passages, 0\.\d MB, \d\.\d s$/);
+  expect(await failure('data', 'index', passages, passages)).toContain('choose another file for the index');
+  expect(await failure('data', 'index', await folder(), index)).toContain('is a directory');
+  expect(await failure('data', 'index', '/no/file', index)).toContain('no such file: /no/file');
+  const empty = await file('empty.jsonl', '\n');
+  expect(await failure('data', 'index', empty, index)).toContain('no passages to index');
+  const odd = await file('odd.jsonl', '{"text": "a"}\n{"contents": "b"}\n');
+  expect(await failure('data', 'index', odd, index)).toContain(
+    `${odd}:2: wanted {"title": text, "text": text}, got {"contents"`,
+  );
+});
+
 it('tapo data: build, convert, show', async () => {
   const directory = await folder();
   const [parquet, jsonl] = [join(directory, 'a.parquet'), join(directory, 'b.jsonl')];

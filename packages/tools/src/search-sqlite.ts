@@ -1,4 +1,5 @@
-import { rename, rm, stat } from 'node:fs/promises';
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { createClient } from '@libsql/client';
 import type { Client, InStatement } from '@libsql/client';
 import { searchTool } from './search-tool.js';
@@ -11,7 +12,8 @@ export interface CreateSqliteSearchOptions extends SearchToolOptions {
 }
 
 const VERSION = 1;
-const BATCH = 1_000;
+// statements, two for each passage
+const BATCH = 2_000;
 // as in search.ts: a title's word counts three times, a title that the query names in full doubles the score
 const TITLE_BOOST = 3;
 const CONTAINED_TITLE_BOOST = 2;
@@ -20,16 +22,24 @@ const MOST_NAMED_TITLES = 30;
 // of all passages
 const COMMON_SHARE = 0.1;
 
+export interface BuildSqliteIndexOptions {
+  signal?: AbortSignal;
+  /** told how many passages are written, after every thousand */
+  onProgress?: (passages: number) => void;
+}
+
 /**
  * Writes a full-text index (SQLite FTS5, BM25) of any number of passages to one file. The file appears when it is whole.
  * @returns the number of passages
+ * @throws if there are none
  */
 export async function buildSqliteIndex(
   file: string,
   documents: Iterable<SearchHit> | AsyncIterable<SearchHit>,
-  { signal }: { signal?: AbortSignal } = {},
+  { signal, onProgress }: BuildSqliteIndexOptions = {},
 ): Promise<number> {
   const unfinished = `${file}.unfinished`;
+  await mkdir(dirname(resolve(file)), { recursive: true });
   await rm(unfinished, { force: true });
   const client = createClient({ url: `file:${unfinished}` });
   let count = 0;
@@ -48,16 +58,21 @@ export async function buildSqliteIndex(
       if (batch.length >= BATCH) {
         await client.batch(batch, 'write');
         batch = [];
+        onProgress?.(count);
       }
     }
+    if (count === 0) throw new Error(`${file}: there are no passages to index`);
     if (batch.length > 0) await client.batch(batch, 'write');
     await client.executeMultiple(`
       INSERT INTO passages(passages) VALUES ('optimize');
       CREATE INDEX titles_by_title ON titles(title);
       PRAGMA user_version = ${VERSION};`);
-  } finally {
+  } catch (error) {
     client.close();
+    await rm(unfinished, { force: true });
+    throw error;
   }
+  client.close();
   await rename(unfinished, file);
   return count;
 }

@@ -68,7 +68,23 @@ it('two read at the same time, and an index appears only when it is whole', asyn
     throw new Error('disk gone');
   };
   await expect(buildSqliteIndex(other, broken())).rejects.toThrow('disk gone');
-  expect(await readdir(directory)).not.toContain('other.db');
+  await expect(buildSqliteIndex(other, [])).rejects.toThrow('other.db: there are no passages to index');
+  expect((await readdir(directory)).filter((name) => name.startsWith('other.db'))).toEqual([]);
+});
+
+it('tells how far it is, makes the directory, and can be stopped', async () => {
+  const many = (count: number) => Array.from({ length: count }, (_, i) => ({ title: `t${i}`, text: 'some text' }));
+  const told: number[] = [];
+  const nested = join(directory, 'new', 'nested.db');
+  await buildSqliteIndex(nested, many(2_500), { onProgress: (passages) => told.push(passages) });
+  expect(told).toEqual([1_000, 2_000]);
+  const controller = new AbortController();
+  const stopped = buildSqliteIndex(`${nested}-2`, many(2_500), {
+    signal: controller.signal,
+    onProgress: () => controller.abort(new Error('enough')),
+  });
+  await expect(stopped).rejects.toThrow('enough');
+  expect(await readdir(join(directory, 'new'))).toEqual(['nested.db']);
 });
 
 it('says what is wrong with a file', async () => {

@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { generateCalculator, problemSource, readProblems, recordFormats, writeProblems } from '@tapo/data';
 import type { Problem, RecordFormat } from '@tapo/data';
 import { worldProblems } from '@tapo/data/world';
@@ -5,7 +7,9 @@ import type { WorldSplit } from '@tapo/data/world';
 import { colors } from '../cli/colors.js';
 import type { Command, CommandInput } from '../cli/command.js';
 import { integerOption, textOption, UsageError } from '../cli/command.js';
-import { importFor, readPassages } from '../tools/named-tools.js';
+import { closeBeforeExit } from '../interrupt.js';
+import { importFor } from '../tools/named-tools.js';
+import { readPassages } from '../tools/passages.js';
 import { printable } from '../view/visible-text.js';
 
 export const dataCommand: Omit<Command, 'summary'> = {
@@ -73,14 +77,47 @@ const actions: Record<string, (paths: string[], input: CommandInput) => Promise<
   },
   async index([from, to]) {
     if (from === undefined || to === undefined) throw new UsageError('wanted: tapo data index PASSAGES OUT');
-    const { buildSqliteIndex } = await importFor(
-      'tapo data index',
-      '@libsql/client',
-      () => import('@tapo/tools/search-sqlite'),
-    );
-    console.log(`${to}: ${await buildSqliteIndex(to, readPassages(from))} passages`);
+    await buildIndex(from, to);
   },
 };
+
+async function buildIndex(from: string, to: string): Promise<void> {
+  if (resolve(from) === resolve(to))
+    throw new UsageError(`${to} is what is to be indexed`, 'choose another file for the index');
+  const { buildSqliteIndex } = await importFor(
+    'tapo data index',
+    '@libsql/client',
+    () => import('@tapo/tools/search-sqlite'),
+  );
+  const [live, started] = [process.stderr.isTTY && process.env['CI'] === undefined, performance.now()];
+  const seconds = () => `${((performance.now() - started) / 1000).toFixed(1)} s`;
+  const tell = (text: string) => live && process.stderr.write(`\r\u001b[K${text}`);
+  const controller = new AbortController();
+  let read = 0;
+  const building = buildSqliteIndex(
+    to,
+    readPassages(from, (share) => (read = share)),
+    {
+      signal: controller.signal,
+      onProgress: (passages) => tell(`${passages} passages, ${Math.round(100 * read)}% read, ${seconds()}`),
+    },
+  );
+  const stopClosing = closeBeforeExit(() => {
+    controller.abort(new Error('interrupted'));
+    return building;
+  });
+  try {
+    const count = await building;
+    tell('');
+    const { size } = await stat(to);
+    console.log(`${to}: ${count} passages, ${(size / 1e6).toFixed(1)} MB, ${seconds()}`);
+  } catch (error) {
+    tell('');
+    throw error;
+  } finally {
+    stopClosing();
+  }
+}
 
 function generated(
   name: string,

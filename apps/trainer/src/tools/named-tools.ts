@@ -1,10 +1,10 @@
 import { worldArticles } from '@tapo/data/world';
 import type { Tool } from '@tapo/tools';
 import type { SearchHit, SearchTool } from '@tapo/tools/search';
-import { createReadStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import { UsageError } from '../cli/command.js';
+import { readPassages } from './passages.js';
 
 /** Options of a tool entry: whatever the adapter takes, unchecked. */
 export type ToolOptions = Record<string, unknown>;
@@ -139,26 +139,4 @@ async function readDocuments(source: string): Promise<SearchHit[]> {
   const documents: SearchHit[] = [];
   for await (const passage of readPassages(source)) documents.push(passage);
   return documents;
-}
-
-/** The passages of a .jsonl file, one at a time. @throws UsageError with the line of what is none */
-export async function* readPassages(file: string): AsyncGenerator<SearchHit> {
-  if (!existsSync(file)) throw new UsageError(`search: no such file: ${file}`, 'documents: "world", or a .jsonl file');
-  let line = 0;
-  for await (const text of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
-    line += 1;
-    if (text.trim() !== '') yield passageOf(text, `${file}:${line}`);
-  }
-}
-
-function passageOf(line: string, place: string): SearchHit {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (error) {
-    throw new UsageError(`${place}: not valid JSON: ${(error as Error).message}`, 'one {"title", "text"} per line');
-  }
-  const { title = '', text } = (value ?? {}) as Partial<SearchHit>;
-  if (typeof title === 'string' && typeof text === 'string') return { title, text };
-  throw new UsageError(`${place}: wanted {"title": text, "text": text}`);
 }
