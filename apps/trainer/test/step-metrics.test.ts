@@ -33,6 +33,27 @@ function group(source: string, rollouts: Call[][]): JudgedRolloutGroup {
   };
 }
 
+function metricsOf(drawn: JudgedRolloutGroup[], firstCalls: number[] = []) {
+  return stepMetrics(1, {
+    drawn,
+    chosen: {
+      groups: [],
+      draws: 1,
+      unfiltered: 0,
+      dropped: 2,
+      missing: 0,
+      next: { kept: [], rejected: [], draws: 0 },
+    },
+    updates: [],
+    stale: 0,
+    overlapped: false,
+    tokenizer: { decode: () => '' },
+    firstCalls,
+    usage: [noUsage, noUsage],
+    timing: { started: 0, sampled: 1000, prepared: 1000, updated: 2000 },
+  });
+}
+
 it('calls, their time and their failures, by tool', () => {
   const drawn = [
     group('nq', [
@@ -51,24 +72,7 @@ it('calls, their time and their failures, by tool', () => {
       [],
     ]),
   ];
-  const metrics = stepMetrics(1, {
-    drawn,
-    chosen: {
-      groups: [],
-      draws: 1,
-      unfiltered: 0,
-      dropped: 2,
-      missing: 0,
-      next: { kept: [], rejected: [], draws: 0 },
-    },
-    updates: [],
-    stale: 0,
-    overlapped: false,
-    tokenizer: { decode: () => '' },
-    firstCalls: [],
-    usage: [noUsage, noUsage],
-    timing: { started: 0, sampled: 1000, prepared: 1000, updated: 2000 },
-  });
+  const metrics = metricsOf(drawn);
   expect(metrics).toMatchObject({
     callsPerProblem: 6 / 4,
     callsByTool: { code: 3 / 4, search: 3 / 4 },
@@ -79,4 +83,19 @@ it('calls, their time and their failures, by tool', () => {
     callMs: (10 + 100 + 0 + 40 + 2 + 4) / 6,
     callMsByTool: { code: (0 + 2 + 4) / 3, search: (10 + 100 + 40) / 3 },
   });
+});
+
+it('call inflation: calls per problem over those of the first steps, if there were any', () => {
+  const drawn = [
+    group('nq', [
+      [
+        ['search', 'ok', 1],
+        ['search', 'ok', 1],
+      ],
+      [['search', 'ok', 1]],
+    ]),
+  ];
+  // 3 calls of 2 rollouts, where the first steps had 0.4 and 0.6 per rollout: 1.5 / 0.5
+  expect(metricsOf(drawn, [0.4, 0.6])).toMatchObject({ watch: { callInflation: 3 } });
+  expect(metricsOf(drawn).watch).not.toHaveProperty('callInflation');
 });
