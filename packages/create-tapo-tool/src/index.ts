@@ -16,29 +16,29 @@ export interface CreatedToolPackage {
   files: string[];
 }
 
+/** blocks of the paper's format, which no tool may be called */
+const RESERVED = ['think', 'answer', 'response'];
+
 const TEMPLATE = fileURLToPath(new URL('../template', import.meta.url));
 
 /**
  * Writes a package with a tool into a directory that is empty or not there yet.
- * @throws if the directory holds files, or the name cannot be a package's
+ * @throws if the directory holds files, or the name cannot be a package's or a tool's
  */
 export async function createToolPackage(
   directory: string,
   { packageName = basename(resolve(directory)) }: CreateToolPackageOptions = {},
 ): Promise<CreatedToolPackage> {
-  if (!/^(@[a-z0-9][\w.-]*\/)?[a-z][\w.-]*$/.test(packageName)) {
+  if (!/^(@[a-z0-9][a-z0-9._-]*\/)?[a-z][a-z0-9._-]*$/.test(packageName)) {
     throw new Error(
       `got the package name "${packageName}", wanted lower-case letters, digits and hyphens, as in "tapo-tool-weather"`,
     );
   }
+  const toolName = toolNameOf(packageName);
   await mkdir(directory, { recursive: true });
   const present = await readdir(directory);
   if (present.length > 0) throw new Error(`${directory} holds ${present[0]}; wanted an empty or a new directory`);
 
-  const toolName = packageName
-    .replace(/^@.*\//, '')
-    .replace(/^tapo-tool-/, '')
-    .replaceAll(/\W+/g, '_');
   const pascalName = toolName.replaceAll(/(?:^|_)([a-z\d])/g, (_, letter: string) => letter.toUpperCase());
   await cp(TEMPLATE, directory, { recursive: true });
   // npm leaves files with these names out of a package
@@ -57,4 +57,18 @@ export async function createToolPackage(
   }
   const relative = files.map((file) => file.slice(join(directory, '/').length)).toSorted();
   return { directory: resolve(directory), packageName, toolName, files: relative };
+}
+
+/** The package's name without scope and `tapo-tool-`. @throws if no policy could write it as a tag */
+function toolNameOf(packageName: string): string {
+  const toolName = packageName
+    .replace(/^@.*\//, '')
+    .replace(/^tapo-tool-/, '')
+    .replaceAll(/\W+/g, '_');
+  if (!/^[a-z]/.test(toolName) || RESERVED.includes(toolName)) {
+    throw new Error(
+      `the tool of the package "${packageName}" would be called "${toolName}"; wanted a name that begins with a letter and is none of ${RESERVED.join(', ')}`,
+    );
+  }
+  return toolName;
 }

@@ -54,8 +54,17 @@ it('the package builds and passes the conformance suite', { timeout: 60_000 }, a
 
 it('touches nothing that is there, and takes no name that npm would refuse', async () => {
   await writeFile(join(parent, 'mine.txt'), 'mine');
-  await expect(createToolPackage(parent)).rejects.toThrow('holds mine.txt; wanted an empty or a new directory');
+  await expect(createToolPackage(parent, { packageName: 'mine' })).rejects.toThrow(
+    'holds mine.txt; wanted an empty or a new directory',
+  );
   await expect(createToolPackage(join(parent, 'Big Name'))).rejects.toThrow('got the package name "Big Name"');
+  await expect(createToolPackage(join(parent, 'tapo-tool-Paris'))).rejects.toThrow('got the package name');
+});
+
+it.each(['tapo-tool-3d', 'tapo-tool-answer', 'tapo-tool-'])('%s would be no tag: nothing is written', async (name) => {
+  const directory = join(parent, name);
+  await expect(createToolPackage(directory)).rejects.toThrow(`the tool of the package "${name}" would be called`);
+  await expect(readFile(join(directory, 'package.json'))).rejects.toThrow('ENOENT');
 });
 
 it('the command says what to do next, and fails with a message', { timeout: 30_000 }, async () => {
