@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { isToolError, ToolError } from './tool.js';
 import type { Tool } from './tool.js';
 
@@ -27,6 +28,11 @@ export interface Budget extends Readonly<BudgetSpent> {
 
 /** A budget for one run; several tools may share it. */
 export function createBudget({ maxQueries = Infinity, maxCost = Infinity, spent }: BudgetLimits = {}): Budget {
+  for (const [limit, value] of Object.entries({ maxQueries, maxCost })) {
+    if (!(typeof value === 'number' && value >= 0)) {
+      throw new TypeError(`createBudget: got ${limit} ${inspect(value)}, wanted a number of at least 0`);
+    }
+  }
   const controller = new AbortController();
   let { queries, cost } = spent ?? { queries: 0, cost: 0 };
   return {
@@ -66,6 +72,11 @@ export function budgeted<T extends Tool>(
   budget: Budget,
   { costPerQuery = 0 }: { costPerQuery?: number } = {},
 ): T {
+  if (!(typeof costPerQuery === 'number' && costPerQuery >= 0)) {
+    throw new TypeError(
+      `budgeted: got costPerQuery ${inspect(costPerQuery)} for ${tool.name}, wanted a number of at least 0`,
+    );
+  }
   return {
     ...tool,
     async execute(input, context) {

@@ -127,6 +127,11 @@ async function parseInput(tool: Tool, input: unknown): Promise<Parsed> {
     return text.trim() ? { value: text } : { refusal: `The ${tool.name} call was empty: write its input.` };
   }
   const schema = tool.inputSchema['~standard'];
+  if (typeof schema?.validate !== 'function') {
+    throw new TypeError(
+      'its inputSchema is no Standard Schema (arktype, zod, valibot); wrap a JSON Schema in fromJsonSchema',
+    );
+  }
   const asGiven = await schema.validate(input);
   if (!asGiven.issues) return { value: asGiven.value };
   let issues = asGiven.issues;

@@ -1,5 +1,5 @@
 import { codeObservation } from './code-observations.js';
-import { createHttpClient } from './http.js';
+import { checkUrl, createHttpClient } from './http.js';
 import type { HttpOptions } from './http.js';
 import { field, wrongShape } from './shape.js';
 import type { Tool } from './tool.js';
@@ -29,6 +29,7 @@ export function createCodeServer({
   maxOutputLength = 2_000,
   ...options
 }: CreateCodeServerOptions): Tool<string, string> {
+  checkUrl('createCodeServer', url);
   const http = createHttpClient(options, Object.values(headers));
   const texts = { printExample: 'print(x)', timeLimitMs, memoryLimitBytes: Infinity, maxOutputLength };
   return {

@@ -58,6 +58,11 @@ export function toolConformance(
   createTool: () => Tool | Promise<Tool>,
   { test, cases, slow, timeoutMs = 10_000, deterministic = true }: ToolConformanceOptions,
 ): void {
+  if (typeof test !== 'function' || !Array.isArray(cases)) {
+    throw new TypeError(
+      `toolConformance('${name}'): wanted {test, cases}: your runner's function that registers a test, and calls with what must come of them`,
+    );
+  }
   const good = cases.find((one) => (one.status ?? 'ok') === 'ok');
   if (!good) throw new Error(`toolConformance(${name}): got no case with status ok, wanted at least one`);
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import pLimit from 'p-limit';
 import { Agent, request } from 'undici';
 import type { Dispatcher } from 'undici';
@@ -42,6 +43,12 @@ interface HttpClient {
 
 const RETRIED = new Set([408, 429, 500, 502, 503, 504]);
 
+/** @throws TypeError unless `url` is where a service may be; `maker` is the function that got it */
+export function checkUrl(maker: string, url: unknown): void {
+  if (typeof url === 'string' && /^https?:/.test(url) && URL.canParse(url)) return;
+  throw new TypeError(`${maker}: got url ${JSON.stringify(url)}, wanted one that begins with http:// or https://`);
+}
+
 /** A failed attempt; `retryAfterMs` is what the server asked for. */
 class AttemptError extends Error {
   constructor(
@@ -73,6 +80,11 @@ export function createHttpClient(
   }: HttpOptions = {},
   secrets: readonly string[] = [],
 ): HttpClient {
+  for (const [option, value] of Object.entries({ timeoutMs, retries, backoffMs, maxBackoffMs, maxBodyBytes })) {
+    if (!(typeof value === 'number' && value >= 0)) {
+      throw new TypeError(`got ${option} ${inspect(value)}, wanted a number of at least 0`);
+    }
+  }
   const agent = dispatcher ?? new Agent();
   const limit = pLimit(concurrency);
   const redact = (text: string) =>

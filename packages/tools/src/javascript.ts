@@ -60,6 +60,10 @@ export function createJavascript({
   seed = 0,
   nowMs = Date.UTC(2025, 0, 1),
 }: CreateJavascriptOptions = {}): Tool<string, string> {
+  if (lifetime !== 'call' && lifetime !== 'rollout') {
+    throw new TypeError(`createJavascript: got lifetime ${JSON.stringify(lifetime)}, wanted call or rollout`);
+  }
+  if (!(timeLimitMs > 0)) throw new TypeError(`createJavascript: got timeLimitMs ${timeLimitMs}, wanted more than 0`);
   const limit = pLimit(concurrency);
   const texts = { printExample: 'console.log(x)', timeLimitMs, memoryLimitBytes, maxOutputLength };
   const observe = ({ value, ...run }: CodeRun) => codeObservation(showLastValue ? { ...run, value } : run, texts);

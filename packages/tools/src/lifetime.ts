@@ -25,6 +25,9 @@ export function statefulTool<State, Input = string, Output = unknown>({
   release,
   ...tool
 }: StatefulTool<State, Input, Output>): Tool<Input, Output> {
+  if (!['call', 'rollout', 'run'].includes(lifetime)) {
+    throw new TypeError(`${tool.name}: got lifetime ${JSON.stringify(lifetime)}, wanted call, rollout or run`);
+  }
   const states = new Map<string, Promise<State>>();
   const released = new WeakMap<Promise<State>, Promise<void>>();
   /** end of the last call of each rollout that has calls under way */

@@ -1,4 +1,4 @@
-import { createHttpClient } from './http.js';
+import { checkUrl, createHttpClient } from './http.js';
 import type { HttpOptions } from './http.js';
 import { searchTool } from './search-tool.js';
 import type { SearchHit, SearchTool, SearchToolOptions } from './search-tool.js';
@@ -25,6 +25,7 @@ export function createRetriever({
   batchDelayMs = 2,
   ...options
 }: CreateRetrieverOptions): SearchTool {
+  checkUrl('createRetriever', url);
   const http = createHttpClient(options, Object.values(headers));
   const retrieve = batched(
     async (queries: string[], topK, signal) => {

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import MiniSearch from 'minisearch';
+import { elide } from './elide.js';
 import { searchTool } from './search-tool.js';
 import { tellingWords, wordsOf } from './search-words.js';
 import type { SearchHit, SearchTool, SearchToolOptions } from './search-tool.js';
@@ -29,7 +30,7 @@ export interface CreateSearchOptions extends SearchToolOptions {
  * Search over a local index (BM25+ by MiniSearch): no network, same answer every time.
  * Made for up to some ten thousand documents, all in memory; `@tapo/tools/search-sqlite` is for more.
  */
-export function createSearch({ documents, index, ...options }: CreateSearchOptions): SearchTool {
+export function createSearch({ documents, index, ...options }: CreateSearchOptions = {}): SearchTool {
   if (!documents === !index) {
     throw new TypeError(`createSearch: got ${index ? 'both' : 'neither'} of documents and index, wanted one of them`);
   }
@@ -55,9 +56,19 @@ const miniSearchOptions = {
   processTerm: (term: string) => term,
 };
 
-/** Builds an index; the order of the documents decides between equal scores. */
+/** Builds an index; the order of the documents decides between equal scores. @throws TypeError for what is no document */
 export function createIndex(documents: Iterable<SearchDocument>): SearchIndex {
+  if (typeof documents?.[Symbol.iterator] !== 'function') {
+    throw new TypeError(
+      `got documents ${elide(String(JSON.stringify(documents)), 80)}, wanted a list of {title, text}`,
+    );
+  }
   const kept = Array.from(documents);
+  for (const [position, document] of kept.entries()) {
+    if (typeof document?.title === 'string' && typeof document.text === 'string') continue;
+    const got = elide(String(JSON.stringify(document)), 80);
+    throw new TypeError(`documents[${position}] is ${got}, wanted {title: text, text: text}`);
+  }
   const engine = new MiniSearch<{ position: number; title: string; text: string }>(miniSearchOptions);
   engine.addAll(kept.map(({ title, text }, position) => ({ position, title, text })));
   return indexOf(kept, engine);

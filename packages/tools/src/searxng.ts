@@ -1,4 +1,4 @@
-import { createHttpClient } from './http.js';
+import { checkUrl, createHttpClient } from './http.js';
 import type { HttpOptions } from './http.js';
 import { searchTool } from './search-tool.js';
 import type { SearchTool, SearchToolOptions } from './search-tool.js';
@@ -13,6 +13,7 @@ export interface CreateSearxngOptions extends SearchToolOptions, HttpOptions {
 
 /** Results of a SearXNG instance of your own: many engines, no key. */
 export function createSearxng({ url, headers = {}, language = 'en', ...options }: CreateSearxngOptions): SearchTool {
+  checkUrl('createSearxng', url);
   const http = createHttpClient(options, Object.values(headers));
   const tool = searchTool(async (query, _topK, signal) => {
     const asked = new URL('search', url.endsWith('/') ? url : `${url}/`);

@@ -135,6 +135,12 @@ export function createPython({
   cacheDirectory = join(homedir(), '.cache', 'tapo'),
   onProgress,
 }: PythonOptions = {}): PythonTool {
+  if (lifetime !== 'call' && lifetime !== 'rollout') {
+    throw new TypeError(`createPython: got lifetime ${JSON.stringify(lifetime)}, wanted call or rollout`);
+  }
+  if (!Number.isInteger(workers) || workers < 1) {
+    throw new TypeError(`createPython: got workers ${workers}, wanted a whole number of at least 1`);
+  }
   const limits = { memoryLimitBytes, fileLimitBytes, outputLength: maxOutputLength };
   let prepared: ReturnType<typeof prepare> | undefined;
   async function prepare(signal: AbortSignal) {
