@@ -27,7 +27,7 @@ export interface OpenedEngine extends Engine {
   evaluationOnly?: string;
 }
 
-type LocalConfig = Pick<ResolvedConfig, 'model' | 'engine' | 'lora' | 'adapter'>;
+type LocalConfig = Pick<ResolvedConfig, 'model' | 'engine' | 'lora' | 'adapter' | 'loss'>;
 
 /** Loads `config.model` into the engine that `config.engine` names. @throws UsageError when there is no such model */
 export async function openEngine(
@@ -49,7 +49,7 @@ export async function openEngine(
   }
 }
 
-async function openLocal({ model, engine, lora, adapter }: LocalConfig): Promise<OpenedEngine> {
+async function openLocal({ model, engine, lora, adapter, loss }: LocalConfig): Promise<OpenedEngine> {
   const { backend, name: _, ...limits } = engine;
   const { tokenizer, ...loaded } = await loadModel(await findModel(model));
   const trained = adapter === undefined ? lora : await loadAdapterDirectory(adapter, loaded);
@@ -58,6 +58,7 @@ async function openLocal({ model, engine, lora, adapter }: LocalConfig): Promise
     ...limits,
     ...(trained !== null && { lora: trained }),
     tokenizer,
+    keepReference: loss.klCoefficient !== 0,
     backend: backend as NonNullable<LocalEngineOptions['backend']>,
   });
   const { parameters, trainedParameters, threads } = opened.info;

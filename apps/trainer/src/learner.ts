@@ -23,6 +23,8 @@ export interface ForwardBackwardResult {
 export interface Learner {
   /** teacher-forced log-probability of each target (and entropy), `[rows, length]` row major */
   logprobs(batch: Batch): Promise<{ logprobs: Float32Array; entropies?: Float32Array }>;
+  /** the same from the weights before training; engines that can keep them beside those they train */
+  referenceLogprobs?(batch: Batch): ReturnType<Learner['logprobs']>;
   /** adds the batch's gradient to the accumulator; splits into micro-batches as memory demands */
   forwardBackward(batch: Batch, loss: LossSpec): Promise<ForwardBackwardResult>;
   /** clips, steps, zeroes the accumulator */

@@ -5,6 +5,7 @@ import { openEngine } from './engine.js';
 import type { OpenedEngine } from './engine.js';
 import { closeBeforeExit } from './interrupt.js';
 import { createJudge } from './judge.js';
+import type { Learner } from './learner.js';
 import type { Judge } from './judged-group.js';
 import { openTools } from './tools/toolbox.js';
 import type { Toolbox } from './tools/toolbox.js';
@@ -16,7 +17,7 @@ export interface Session {
   toolbox: Pick<Toolbox, 'budget' | 'usage'>;
   judge: Judge;
   /** the model as it was before training, when the config asks for a KL penalty */
-  reference?: OpenedEngine['learner'];
+  reference?: Pick<Learner, 'logprobs'>;
 }
 
 /** Opens what a config names, runs `body`, and closes it all, whatever happens; tools also when Ctrl-C ends the process. */
@@ -34,7 +35,11 @@ export async function withSession<T>(
       const { tools } = toolbox;
       const judge = createJudge(config, { tools, tokenizer: engine.policy.tokenizer });
       if (config.loss.klCoefficient === 0) return await body({ engine, tools, toolbox, judge });
-      const reference = await openEngine({ ...config, lora: null, sampler: null });
+      const { referenceLogprobs } = engine.learner;
+      if (referenceLogprobs) {
+        return await body({ engine, tools, toolbox, judge, reference: { logprobs: referenceLogprobs } });
+      }
+      const reference = await openEngine({ ...config, sampler: null });
       try {
         return await body({ engine, tools, toolbox, judge, reference: reference.learner });
       } finally {

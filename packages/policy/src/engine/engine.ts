@@ -49,6 +49,7 @@ export async function createEngine(setup: EngineSetup): Promise<Engine> {
     release: async (sequenceId) => sampler.release(sequenceId),
     setPieces: async (pieces) => void (matchers = stopMatchers(pieces)),
     logprobs: (batch) => inOrder(() => learner.logprobs(batch)),
+    referenceLogprobs: (batch) => inOrder(() => learner.referenceLogprobs(batch)),
     forwardBackward: (batch, loss) => inOrder(() => learner.forwardBackward(batch, loss)),
     optimizerStep: (options) =>
       inOrder(() => {

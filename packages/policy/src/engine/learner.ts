@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import type { ModelConfig } from '../config.js';
 import { tokenLogprobs } from '../model.js';
+import type { HostParameters } from '../parameters.js';
 import { adamWStep, type AdamWOptions } from './adamw.js';
 import { planMicroBatches, type MicroBatch } from './micro-batches.js';
 import { modelOf, type ParameterStore } from './parameter-store.js';
@@ -17,6 +18,8 @@ export interface LearnerOptions {
   gradientCheckpointing: boolean;
   /** compiled shapes kept per function */
   compiledShapes: number;
+  /** keep the trained parameters as they are now, for `referenceLogprobs` */
+  keepReference?: boolean;
 }
 
 export interface TokenOutputs {
@@ -27,6 +30,8 @@ export interface TokenOutputs {
 
 export interface LocalLearner {
   logprobs(batch: Batch): Promise<TokenOutputs>;
+  /** the same with the parameters as they were at first */
+  referenceLogprobs(batch: Batch): Promise<TokenOutputs>;
   forwardBackward(batch: Batch, loss: LossSpec): Promise<TokenOutputs & { loss: number }>;
   optimizerStep(options: AdamWOptions): { gradientNorm: number };
   /** input shapes compiled so far */
@@ -46,12 +51,14 @@ export function createLocalLearner(
   store: ParameterStore,
   config: ModelConfig,
   runner: Runner,
-  { microBatchTokens, gradientCheckpointing, compiledShapes }: LearnerOptions,
+  { microBatchTokens, gradientCheckpointing, compiledShapes, keepReference = false }: LearnerOptions,
 ): LocalLearner {
   const prefixed = (prefix: string, tensors: Record<string, HostTensor>) =>
     Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [prefix + name, tensor]));
   const weights = prefixed(WEIGHT, store.weights);
   const gradients = prefixed(GRADIENT, store.gradients);
+  // Other memory for the same inputs: no further session.
+  const reference = keepReference && prefixed(WEIGHT, { ...store.weights, ...copyOf(store.trained) });
   const functions = new Map<string, RunnableFunction>();
   const prepare = (name: string, make: () => TensorFunction): RunnableFunction => {
     const known = functions.get(name);
@@ -114,15 +121,21 @@ export function createLocalLearner(
     return outputs;
   }
 
+  async function forwardOnly(batch: Batch, parameters: Record<string, HostTensor>): Promise<TokenOutputs> {
+    const f = prepare('logprobs', () => (inputs) => forward(inputs, {}, {}));
+    const run = (inputs: Record<string, HostTensor>) => f.run({ ...parameters, ...inputs });
+    const { logprobs, entropies } = await overMicroBatches(batch, [], run);
+    return { logprobs, entropies };
+  }
+
   return {
     get compiledCount() {
       return [...functions.values()].reduce((total, { compiledCount }) => total + compiledCount, 0);
     },
-    async logprobs(batch) {
-      const f = prepare('logprobs', () => (inputs) => forward(inputs, {}, {}));
-      const run = (inputs: Record<string, HostTensor>) => f.run({ ...weights, ...inputs });
-      const { logprobs, entropies } = await overMicroBatches(batch, [], run);
-      return { logprobs, entropies };
+    logprobs: (batch) => forwardOnly(batch, weights),
+    async referenceLogprobs(batch) {
+      if (!reference) throw new Error('this engine keeps no reference: make it with keepReference');
+      return forwardOnly(batch, reference);
     },
     async forwardBackward(batch, spec) {
       const present = spec.name === 'dapo' ? lossColumns.filter((column) => batch[column]) : [];
@@ -138,6 +151,12 @@ export function createLocalLearner(
       return { gradientNorm };
     },
   };
+}
+
+function copyOf(parameters: HostParameters): HostParameters {
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, { data, ...rest }]) => [name, { data: data.slice(), ...rest }]),
+  );
 }
 
 /** The scalar loss of one micro-batch; masks, weights and denominators are already in the batch. */

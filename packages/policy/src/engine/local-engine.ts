@@ -29,6 +29,8 @@ export interface LocalEngineOptions<T extends EngineTokenizer = EngineTokenizer>
   microBatchTokens?: number;
   /** keep only each layer's input for the backward pass, and compute the rest again: about a third more time, a fraction of the memory */
   gradientCheckpointing?: boolean;
+  /** for `referenceLogprobs`: keep what is trained as it is now. Under LoRA that is a copy of the adapter, not of the model */
+  keepReference?: boolean;
   /**
    * Memory of the sampler's KV cache; sequences that wait for a tool are dropped first, and fed again when they go on.
    * Default: up to a quarter of the machine's
@@ -85,6 +87,7 @@ export async function createLocalEngine<T extends EngineTokenizer>({
   threads = Math.min(8, availableParallelism()),
   compiledShapes = 32,
   gradientCheckpointing = false,
+  keepReference = false,
   ...budget
 }: LocalEngineOptions<T>): Promise<LocalEngine<T>> {
   checkVocabulary(tokenizer, config);
@@ -105,6 +108,7 @@ export async function createLocalEngine<T extends EngineTokenizer>({
     threads: threads / workers,
     microBatchTokens,
     gradientCheckpointing,
+    keepReference,
     maxCacheBytes,
     maxArenaBytes,
     maxRows,
@@ -139,6 +143,7 @@ export async function createLocalEngine<T extends EngineTokenizer>({
     },
     learner: {
       logprobs: group.logprobs,
+      ...(keepReference && { referenceLogprobs: group.referenceLogprobs }),
       forwardBackward: group.forwardBackward,
       optimizerStep: group.optimizerStep,
       save: group.save,

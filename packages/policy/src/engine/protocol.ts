@@ -18,6 +18,7 @@ export interface EngineSetup {
   threads: number;
   microBatchTokens: number;
   gradientCheckpointing: boolean;
+  keepReference: boolean;
   maxCacheBytes: number;
   maxArenaBytes: number;
   maxRows: number;
@@ -32,6 +33,7 @@ export interface EngineMethods {
   /** bytes of every token, one character per byte; needed before a request has stop strings */
   setPieces(pieces: readonly string[]): Promise<void>;
   logprobs(batch: Batch): Promise<ForwardResult>;
+  referenceLogprobs(batch: Batch): Promise<ForwardResult>;
   forwardBackward(batch: Batch, loss: LossSpec): Promise<ForwardResult & { loss: number }>;
   optimizerStep(options: AdamWOptions): Promise<{ gradientNorm: number }>;
   save(directory: string): Promise<void>;

@@ -53,6 +53,8 @@ export interface ForwardResult {
 export interface LocalLearner {
   /** teacher-forced log-probability of each target, and the entropy at its position */
   logprobs(batch: Batch): Promise<ForwardResult>;
+  /** the same with the parameters as the engine was given them; there with `keepReference` */
+  referenceLogprobs?(batch: Batch): Promise<ForwardResult>;
   /** adds the batch's gradient to the accumulator */
   forwardBackward(batch: Batch, loss: LossSpec): Promise<ForwardResult & { loss: number }>;
   /** clips, steps, zeroes the accumulator */

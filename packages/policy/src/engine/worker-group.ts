@@ -66,18 +66,21 @@ export async function startWorkerGroup(setup: EngineSetup, count: number) {
     return result;
   };
 
+  const forwardOnly = (method: 'logprobs' | 'referenceLogprobs', batch: Batch): Promise<ForwardResult> =>
+    inOrder(async () => {
+      if (others.length === 0) return first.call(method, [batch]);
+      const { logprobs, entropies } = await split(batch, (worker, part) => worker.call(method, [part]));
+      return { logprobs, entropies };
+    });
+
   return {
     count,
     sample: (request: SampleRequest, signal?: AbortSignal): Promise<SampleResult> =>
       router.workerFor(request).call('sample', [request], { signal }),
     release: (sequenceId: string): Promise<void> => router.release(sequenceId),
     setPieces: (pieces: readonly string[]) => everywhere((worker) => worker.call('setPieces', [pieces])),
-    logprobs: (batch: Batch): Promise<ForwardResult> =>
-      inOrder(async () => {
-        if (others.length === 0) return first.call('logprobs', [batch]);
-        const { logprobs, entropies } = await split(batch, (worker, part) => worker.call('logprobs', [part]));
-        return { logprobs, entropies };
-      }),
+    logprobs: (batch: Batch) => forwardOnly('logprobs', batch),
+    referenceLogprobs: (batch: Batch) => forwardOnly('referenceLogprobs', batch),
     forwardBackward: (batch: Batch, loss: LossSpec): Promise<ForwardResult & { loss: number }> =>
       inOrder(async () => {
         if (others.length === 0) return first.call('forwardBackward', [batch, loss]);

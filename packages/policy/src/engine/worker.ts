@@ -44,7 +44,13 @@ function call(
   return (target[method] as (...all: unknown[]) => Promise<unknown>)(...parameters);
 }
 
-const fresh = new Set<EngineMethod>(['logprobs', 'forwardBackward', 'takeGradients', 'trainedWeights']);
+const fresh = new Set<EngineMethod>([
+  'logprobs',
+  'referenceLogprobs',
+  'forwardBackward',
+  'takeGradients',
+  'trainedWeights',
+]);
 
 function buffersOf(value: unknown): ArrayBuffer[] {
   if (value instanceof Float32Array) return [value.buffer as ArrayBuffer];

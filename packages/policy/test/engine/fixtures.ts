@@ -41,6 +41,7 @@ export function tinyEngine(setup: Partial<EngineSetup> = {}): Promise<Engine> {
     threads: 1,
     microBatchTokens: 1024,
     gradientCheckpointing: false,
+    keepReference: false,
     maxCacheBytes: 2 ** 28,
     maxArenaBytes: 2 ** 28,
     maxRows: 32,

@@ -13,8 +13,8 @@ const config = tinyConfig();
 const lora: LoraConfig = { rank: 4, alpha: 16, targets: ['q_proj', 'v_proj', 'down_proj'], rsLora: false };
 
 /** An engine that trains adapters. */
-const adapterEngine = (backend = engineBackend) =>
-  tinyEngine({ config, backend, adapter: { config: lora, parameters: initializeLora(config, lora) } });
+const adapterEngine = (backend = engineBackend, keepReference = false) =>
+  tinyEngine({ config, backend, keepReference, adapter: { config: lora, parameters: initializeLora(config, lora) } });
 
 /** Token i + 1 follows token i. */
 const inputs = Int32Array.from({ length: 64 }, (_, i) => 10 + (i % 20));
@@ -71,6 +71,31 @@ it('the gradient of every adapter matrix equals that of the cpu backend to 1e-5'
     return Math.hypot(...difference) / Math.hypot(...data);
   });
   expect(Math.max(...errors)).toBeLessThan(1e-5);
+});
+
+it('the reference is the model without the adapter, to the bit, through the programs there are', async () => {
+  const [engine, base] = [await adapterEngine(engineBackend, true), await tinyEngine({ config })];
+  const { logprobs } = await base.logprobs(batch);
+  expect((await engine.logprobs(batch)).logprobs).toEqual(logprobs); // B is zero
+  await train(engine, 8);
+  const { compilations } = await engine.statistics();
+  expect((await engine.logprobs(batch)).logprobs).not.toEqual(logprobs);
+  expect((await engine.referenceLogprobs(batch)).logprobs).toEqual(logprobs);
+  expect((await engine.statistics()).compilations).toBe(compilations);
+  await expect(base.referenceLogprobs(batch)).rejects.toThrow('make it with keepReference');
+});
+
+it('under an adapter that was there before, the reference is the model with it', async () => {
+  const first = await adapterEngine();
+  await train(first, 4);
+  const parameters = await first.parameters();
+  const copied = Object.fromEntries(
+    Object.entries(parameters).map(([name, t]) => [name, { ...t, data: t.data.slice() }]),
+  );
+  const engine = await tinyEngine({ config, keepReference: true, adapter: { config: lora, parameters: copied } });
+  const { logprobs } = await engine.logprobs(batch);
+  await train(engine, 4);
+  expect((await engine.referenceLogprobs(batch)).logprobs).toEqual(logprobs);
 });
 
 it('samples from base and adapter together: what the merged model gives', async () => {
