@@ -4,6 +4,7 @@ import {
   loadModel,
   loadModelTokenizer,
   saveAdapterDirectory,
+  weightsFingerprint,
 } from '@tapo/policy';
 import type { LocalEngineOptions } from '@tapo/policy';
 import type { Policy } from '@tapo/rollout';
@@ -53,8 +54,10 @@ async function openLocal({ model, engine, lora, adapter, loss }: LocalConfig): P
   const { backend, name: _, ...limits } = engine;
   const { tokenizer, ...loaded } = await loadModel(await findModel(model));
   const trained = adapter === undefined ? lora : await loadAdapterDirectory(adapter, loaded);
+  const base = trained === null ? undefined : weightsFingerprint(loaded.parameters);
   const opened = await createLocalEngine({
     ...loaded,
+    transferParameters: true,
     ...limits,
     ...(trained !== null && { lora: trained }),
     tokenizer,
@@ -65,10 +68,13 @@ async function openLocal({ model, engine, lora, adapter, loss }: LocalConfig): P
   const part = trainedParameters === parameters ? '' : ` (${trainedParameters} trained)`;
   const learner: Learner = { ...opened.learner };
   if (trained !== null) {
-    const { parameters: base } = loaded;
     const shape = 'rank' in trained ? trained : trained.config;
     learner.saveAdapter = async (directory) =>
-      saveAdapterDirectory(directory, { config: shape, parameters: await opened.parameters() }, { base });
+      saveAdapterDirectory(
+        directory,
+        { config: shape, parameters: await opened.parameters() },
+        base === undefined ? {} : { base },
+      );
   }
   const description = `${parameters} parameters${part} on ${opened.info.backend}, ${threads} threads`;
   return { ...opened, learner, description };

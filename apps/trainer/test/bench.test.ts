@@ -12,10 +12,11 @@ it('tapo bench --json reports every phase with its time and peak memory', async 
   expect(await main(['bench', ...small, '--threads', '1', '--repeats', '0', '--lora', '2', '--json'])).toBe(0);
   const report = JSON.parse(log.mock.calls.at(-1)![0] as string);
   expect(report.phases.map(({ phase }: { phase: string }) => phase)).toEqual([
+    'prefill',
+    'decoding',
     'log-probabilities',
     'forward, backward',
     'optimizer step',
-    'sampling',
     'RL step',
   ]);
   for (const { seconds, peakBytes } of report.phases) {
@@ -31,12 +32,18 @@ it('an unknown size names those there are', async () => {
   expect(error.mock.calls.flat().join('\n')).toContain('0.1M, 0.2M, 1M, 10M, 135M');
 });
 
-it('a first repeat, which compiles, does not count; without others it does', async () => {
-  let calls = 0;
-  const action = async () => void calls++;
-  await measure(action, 2);
-  expect(calls).toBe(3);
-  expect((await measure(action, 0)).seconds).toBeLessThan(Infinity);
+it('a first run, which compiles, does not count; without others it does', async () => {
+  const times = [9, 3, 4, 2];
+  const action = async () => times.shift();
+  expect(await measure(action, { repeats: 2, budgetSeconds: 60 })).toMatchObject({ seconds: 3, repeats: 2 });
+  expect(await measure(action, { repeats: 0, budgetSeconds: 60 })).toMatchObject({ seconds: 2, repeats: 0 });
+});
+
+it('no further run is begun once the time is used up', async () => {
+  let runs = 0;
+  const action = async () => ++runs;
+  expect(await measure(action, { repeats: 5, budgetSeconds: 0 })).toMatchObject({ seconds: 1, repeats: 0 });
+  expect(runs).toBe(1);
 });
 
 it('floating point operations and batches', () => {

@@ -1,3 +1,4 @@
+import type * as Policy from '@tapo/policy';
 import { createLocalEngine } from '@tapo/policy';
 import { expect, it, vi } from 'vitest';
 import { batchOf } from '../src/bench/models.js';
@@ -6,8 +7,8 @@ import { withSession } from '../src/session.js';
 import { writeTinyModel } from './tiny-model.js';
 
 vi.mock('@tapo/policy', async (original) => {
-  const policy = await original<typeof import('@tapo/policy')>();
-  return { ...policy, createLocalEngine: vi.fn(policy.createLocalEngine) };
+  const policy = await original<typeof Policy>();
+  return { ...policy, createLocalEngine: vi.fn<typeof createLocalEngine>(policy.createLocalEngine) };
 });
 
 const lora = { rank: 2, alpha: 4, rsLora: false, targets: ['q_proj' as const] };

@@ -22,8 +22,8 @@ export interface LoraAdapter {
 export interface SaveAdapterDirectoryOptions extends Pick<WriteSafetensorsOptions, 'dtype'> {
   /** what PEFT users will load the base from: a hub id or a directory; written to adapter_config.json */
   baseModel?: string;
-  /** the weights it was trained on; their fingerprint is stored, so that loading over other weights is noticed */
-  base?: HostParameters;
+  /** the weights it was trained on, or their `weightsFingerprint`, which is stored: loading over other weights is noticed */
+  base?: HostParameters | string;
 }
 
 /** Writes a directory that PEFT's `PeftModel.from_pretrained` loads. Complete or absent, like `saveModelDirectory`. */
@@ -45,7 +45,10 @@ export async function saveAdapterDirectory(
     fan_in_fan_out: false,
     inference_mode: true,
   };
-  const metadata = { format: 'pt', ...(base ? { base_fingerprint: fingerprint(base) } : {}) };
+  const metadata = {
+    format: 'pt',
+    ...(base && { base_fingerprint: typeof base === 'string' ? base : weightsFingerprint(base) }),
+  };
   await writeDirectoryAtomically(
     directory,
     async (temporary) => {
@@ -85,7 +88,7 @@ export async function loadAdapterDirectory(directory: string, base: Model): Prom
   const file = await openSafetensors(join(directory, weightsName));
   try {
     const { base_fingerprint: expected } = file.metadata;
-    if (expected !== undefined && expected !== fingerprint(base.parameters)) {
+    if (expected !== undefined && expected !== weightsFingerprint(base.parameters)) {
       throw new Error(
         `${directory}: the adapter was trained on other base weights (${json.base_model_name_or_path || 'unnamed'}); load it over those`,
       );
@@ -139,7 +142,7 @@ function positive(json: Record<string, unknown>, name: string, source: string): 
 }
 
 /** SHA-256 over names, shapes and up to 256 evenly spaced numbers of each tensor. */
-function fingerprint(parameters: HostParameters): string {
+export function weightsFingerprint(parameters: HostParameters): string {
   const hash = createHash('sha256');
   for (const name of Object.keys(parameters).toSorted()) {
     const { data, shape } = parameters[name] as HostParameters[string];

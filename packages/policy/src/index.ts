@@ -4,7 +4,7 @@ export { modelConfigToJson, parseModelConfig } from './config.js';
 export type { Architecture, ModelConfig, ParseModelConfigOptions } from './config.js';
 export { initializeLora, loraScaling, loraShapes, mergeLora } from './lora.js';
 export type { InitializeLoraOptions, Lora, LoraConfig, LoraTarget } from './lora.js';
-export { loadAdapterDirectory, saveAdapterDirectory } from './adapter-files.js';
+export { loadAdapterDirectory, saveAdapterDirectory, weightsFingerprint } from './adapter-files.js';
 export type { LoraAdapter, SaveAdapterDirectoryOptions } from './adapter-files.js';
 export { decodeStep, forward, forwardCached, logits, prefillStep, tokenLogprobs, writeCache } from './model.js';
 export type { CachedInputs, ForwardOptions, KvCache, ModelInputs, ModelParameters } from './model.js';

@@ -1,5 +1,4 @@
 import { createLocalEngine, loadModel } from '@tapo/policy';
-import type { LocalEngine, Tokenizer } from '@tapo/policy';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import colors from 'picocolors';
 import { gflops, matrixProduct } from '../bench/gemm.js';
@@ -8,6 +7,7 @@ import type { Phase } from '../bench/measure.js';
 import { batchOf, endless, randomModel, sizes, trainingFlops } from '../bench/models.js';
 import type { Size } from '../bench/models.js';
 import { createRlSteps, letterPrompts } from '../bench/rl-step.js';
+import { decode, prefill } from '../bench/sampling.js';
 import type { Command, CommandInput } from '../cli/command.js';
 import { integerOption, textOption, UsageError } from '../cli/command.js';
 import { findModel } from '../find-model.js';
@@ -35,23 +35,37 @@ export const benchCommand: Omit<Command, 'summary'> = {
     length: { type: 'string', value: 'N', description: 'tokens of a row (default 128)' },
     sequences: { type: 'string', value: 'N', description: 'sequences sampled at once (default 16)' },
     sampled: { type: 'string', value: 'N', description: 'tokens sampled in each (default 64)' },
-    repeats: { type: 'string', value: 'N', description: 'measurements of each phase after the first (default 3)' },
+    repeats: {
+      type: 'string',
+      value: 'N',
+      description: 'measurements of each phase after the first, at most (default 3)',
+    },
+    seconds: {
+      type: 'string',
+      value: 'N',
+      description: 'no further measurement of a phase after that long (default 30)',
+    },
     threads: { type: 'string', value: 'N', description: 'cores to use (default all, at most 8)' },
     checkpointing: { type: 'boolean', description: 'gradient checkpointing: less memory, about a quarter more time' },
     json: { type: 'boolean', description: 'one line of JSON instead of a table' },
   },
   details:
-    'Times and peak memory of what a run consists of: log-probabilities, forward and backward, the optimizer step,\n' +
-    'sampling, and one whole RL step of 4 problems. Memory is that of the process at its highest, whatever came before.',
+    'Times and peak memory of what a run consists of: reading prompts, decoding, log-probabilities, forward and backward,\n' +
+    'the optimizer step, and one whole RL step of 4 problems. Memory is that of the process at its highest meanwhile,\n' +
+    'whatever came before. Progress goes to the error stream.',
   examples: ['tapo bench --size 10M', 'tapo bench --model SmolLM2.gguf --lora 16 --rows 8 --length 512'],
   async run(input) {
     const asked = (name: string, fallback: number) => integerOption(input, name, 1) ?? fallback;
     const threads = asked('threads', Math.min(8, availableParallelism()));
-    const repeats = integerOption(input, 'repeats') ?? 3;
+    const limits = { repeats: integerOption(input, 'repeats') ?? 3, budgetSeconds: asked('seconds', 30) };
+    const json = input.options['json'] === true;
+    const say = (text: string) => void (json || process.stderr.write(`${text}\n`));
     const rank = integerOption(input, 'lora', 1);
     const { config, parameters, tokenizer } = await chooseModel(input);
+    say('model read; matrix products, then the engine');
     const peak = await gemmPeak(threads);
     const engine = await createLocalEngine({
+      transferParameters: true,
       config,
       parameters,
       tokenizer,
@@ -65,33 +79,39 @@ export const benchCommand: Omit<Command, 'summary'> = {
       const [sequences, sampled] = [asked('sequences', 16), asked('sampled', 64)];
       const { learner, info } = engine;
       const phases: Measured[] = [];
-      const record = async (phase: string, tokens: number | undefined, action: () => Promise<unknown>) => {
-        phases.push({ phase, ...(await measure(action, repeats)), ...(tokens !== undefined && { tokens }) });
-        if (input.options['json'] !== true && process.stderr.isTTY) process.stderr.write(`${phase}\n`);
+      const record = async (phase: string, tokens: number | undefined, action: () => Promise<number | void>) => {
+        const measured = await measure(action, limits);
+        const note = measured.repeats === 0 ? 'compilation included' : '';
+        phases.push({ phase, ...measured, ...(tokens !== undefined && { tokens }), note });
+        say(`${phase}: ${duration(measured.seconds)}`);
       };
-      await record('log-probabilities', rows * length, () => learner.logprobs(batch));
-      await record('forward, backward', rows * length, () => learner.forwardBackward(batch, { name: 'cross-entropy' }));
+      await record('prefill', Math.min(4, sequences) * length, prefill(engine.policy, Math.min(4, sequences), length));
+      await record('decoding', sequences * sampled, decode(engine.policy, sequences, sampled));
+      await record('log-probabilities', rows * length, async () => void (await learner.logprobs(batch)));
+      await record('forward, backward', rows * length, async () => {
+        await learner.forwardBackward(batch, { name: 'cross-entropy' });
+      });
       await record('optimizer step', undefined, async () => {
         await learner.optimizerStep({ learningRate: 1e-6 });
       });
-      await record('sampling', sequences * sampled, sampling(engine, sequences, sampled));
       const steps = await createRlSteps({
         engine,
         prompts: letterPrompts(4, 24),
         groupSize: Math.max(2, Math.round(sequences / 4)),
         sampledTokens: sampled,
       });
-      await record('RL step', undefined, () => steps.step());
+      await record('RL step', undefined, async () => void (await steps.step()));
       await steps.close();
 
-      const backward = phases[1] as Measured;
+      const backward = phases.find(({ phase }) => phase === 'forward, backward') as Measured;
       const share =
         rank === undefined
           ? trainingFlops(info.parameters, rows, length, config) / backward.seconds / 1e9 / peak
           : undefined;
-      if (share !== undefined) backward.note = `${(100 * share).toFixed(0)}% of the GEMM peak`;
+      if (share !== undefined)
+        backward.note = [backward.note, `${(100 * share).toFixed(0)}% of the GEMM peak`].filter(Boolean).join(', ');
       const machine = `${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
-      if (input.options['json'] === true) {
+      if (json) {
         console.log(JSON.stringify({ machine, ...info, gemmGflops: peak, shareOfGemmPeak: share, phases }));
         return;
       }
@@ -127,26 +147,12 @@ async function gemmPeak(threads: number): Promise<number> {
   return gflops(GEMM_SIZE, best);
 }
 
-/** Groups of eight share their prompt, as rollouts of one problem do. */
-function sampling({ policy }: LocalEngine<Tokenizer>, sequences: number, sampled: number): () => Promise<void> {
-  let round = 0;
-  return async () => {
-    round++;
-    const options = { maxTokens: sampled, stop: [], temperature: 1, topP: 1, topK: 0 };
-    const sample = async (i: number) => {
-      const sequenceId = `${round}/${i}`;
-      const tokens = Array.from({ length: 24 }, (_, t) => 5 + ((Math.floor(i / 8) * 7 + t * 3) % 80));
-      await policy.sample({ sequenceId, tokens, seed: round * 1000 + i, ...options });
-    };
-    await Promise.all(Array.from({ length: sequences }, (_, i) => sample(i)));
-    await Promise.all(Array.from({ length: sequences }, (_, i) => policy.release(`${round}/${i}`)));
-  };
-}
+const duration = (seconds: number) => (seconds >= 1 ? `${seconds.toFixed(2)} s` : `${(seconds * 1000).toFixed(1)} ms`);
 
 function tableLines(phases: readonly Measured[]): string[] {
   const cells = phases.map(({ phase, seconds, peakBytes, tokens, note = '' }) => [
     phase,
-    seconds >= 1 ? `${seconds.toFixed(2)} s` : `${(seconds * 1000).toFixed(1)} ms`,
+    duration(seconds),
     tokens === undefined ? '' : `${Math.round(tokens / seconds)}`,
     `${(peakBytes / 2 ** 30).toFixed(2)} GiB`,
     note,

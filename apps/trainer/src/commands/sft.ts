@@ -40,6 +40,7 @@ export const sftCommand: Omit<Command, 'summary'> = {
     const examples = await openExamples(config, model.tokenizer);
     const { backend, ...limits } = config.engine;
     const engine = await createLocalEngine({
+      transferParameters: config.lora === null, // else merged at the end
       ...model,
       ...(config.lora !== null && { lora: config.lora }),
       backend: backend as NonNullable<LocalEngineOptions['backend']>,

@@ -14,8 +14,10 @@ import { startWorkerGroup } from './worker-group.js';
 
 export interface LocalEngineOptions<T extends EngineTokenizer = EngineTokenizer> {
   config: ModelConfig;
-  /** initial weights, for example from `loadModelDirectory` or `initializeParameters`; they are copied */
+  /** initial weights, for example from `loadModelDirectory` or `initializeParameters`; they are copied unless `transferParameters` */
   parameters: HostParameters;
+  /** hand the parameters' memory over, which leaves their arrays empty: a large model is then held once, not three times while it starts */
+  transferParameters?: boolean;
   tokenizer: T;
   /** train low-rank adapters over frozen weights: their shape, or existing ones (`loadAdapterDirectory`) */
   lora?: LoraConfig | LoraAdapter;
@@ -81,6 +83,7 @@ export interface LocalEngine<T extends EngineTokenizer = EngineTokenizer> {
 export async function createLocalEngine<T extends EngineTokenizer>({
   config,
   parameters,
+  transferParameters = false,
   tokenizer,
   lora,
   backend = 'auto',
@@ -115,7 +118,8 @@ export async function createLocalEngine<T extends EngineTokenizer>({
     compiledShapes,
     eosTokenIds: tokenizer.eosTokenIds,
   };
-  const group = await startWorkerGroup(setup, workers);
+  const trainedParameters = countOf(adapter?.parameters ?? parameters);
+  const group = await startWorkerGroup(setup, workers, transferParameters ? buffersOf(parameters) : []);
   const { close } = group;
   let pieces: Promise<unknown> | undefined;
   /** The worker's copy of the token bytes; sent before the first request that has stop strings. */
@@ -131,7 +135,7 @@ export async function createLocalEngine<T extends EngineTokenizer>({
       threads,
       workers,
       parameters: parameterCount(config),
-      trainedParameters: countOf(adapter?.parameters ?? parameters),
+      trainedParameters,
     },
     policy: {
       tokenizer,
@@ -160,6 +164,14 @@ export async function createLocalEngine<T extends EngineTokenizer>({
 
 function withoutUndefined<T extends object>(options: T): Partial<T> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+/** Memory that tensors have for themselves. */
+function buffersOf(parameters: HostParameters): ArrayBuffer[] {
+  const whole = Object.values(parameters).filter(
+    ({ data: { buffer, byteLength } }) => buffer.byteLength === byteLength,
+  );
+  return [...new Set(whole.map(({ data }) => data.buffer as ArrayBuffer))];
 }
 
 function countOf(parameters: HostParameters): number {

@@ -20,9 +20,9 @@ interface Pending {
   reject(error: unknown): void;
 }
 
-/** Starts the worker and waits until its engine is ready. */
-export async function startWorker(setup: EngineSetup): Promise<WorkerClient> {
-  const worker = createWorker(setup);
+/** Starts the worker, with the memory in `transfer` handed over to it, and waits until its engine is ready. */
+export async function startWorker(setup: EngineSetup, transfer: ArrayBuffer[] = []): Promise<WorkerClient> {
+  const worker = createWorker(setup, transfer);
   const pending = new Map<number, Pending>();
   let nextId = READY_ID + 1;
   let ended: Error | undefined;
@@ -84,11 +84,12 @@ export async function startWorker(setup: EngineSetup): Promise<WorkerClient> {
  * From `dist` the worker is an ordinary file. From source (tests, tsx) Node cannot load TypeScript into a worker, so a
  * line of JavaScript registers tsx there first, with the condition that resolves workspace packages to their source.
  */
-function createWorker(workerData: EngineSetup): Worker {
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./worker.js', import.meta.url), { workerData });
+function createWorker(workerData: EngineSetup, transferList: ArrayBuffer[]): Worker {
+  const options = { workerData, transferList };
+  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./worker.js', import.meta.url), options);
   const entry = JSON.stringify(new URL('./worker.ts', import.meta.url).href);
   const script = `import('tsx/esm/api').then(({ register }) => { register(); return import(${entry}); })`;
-  return new Worker(script, { eval: true, execArgv: ['--conditions=tapo-source'], workerData });
+  return new Worker(script, { eval: true, execArgv: ['--conditions=tapo-source'], ...options });
 }
 
 function revive({ name, message, stack }: { name: string; message: string; stack?: string }): Error {

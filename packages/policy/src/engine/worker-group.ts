@@ -14,8 +14,8 @@ import { dealRows, mergeRows, selectBatchRows } from './row-split.js';
 import type { ForwardResult, SampleRequest, SampleResult } from './types.js';
 import { startWorker, type WorkerClient } from './worker-client.js';
 
-export async function startWorkerGroup(setup: EngineSetup, count: number) {
-  const workers = await startAll(setup, count);
+export async function startWorkerGroup(setup: EngineSetup, count: number, transfer: ArrayBuffer[] = []) {
+  const workers = await startAll(setup, count, transfer);
   const first = workers[0] as WorkerClient;
   const others = workers.slice(1);
   const everywhere = async <T>(action: (worker: WorkerClient) => Promise<T>): Promise<T[]> =>
@@ -119,11 +119,14 @@ export async function startWorkerGroup(setup: EngineSetup, count: number) {
   };
 }
 
-async function startAll(setup: EngineSetup, count: number): Promise<WorkerClient[]> {
+async function startAll(setup: EngineSetup, count: number, transfer: ArrayBuffer[]): Promise<WorkerClient[]> {
   const maxCacheBytes = Math.floor(setup.maxCacheBytes / count);
   const maxArenaBytes = Math.floor(setup.maxArenaBytes / count);
   const starts = await Promise.allSettled(
-    Array.from({ length: count }, () => startWorker({ ...setup, maxCacheBytes, maxArenaBytes })),
+    Array.from({ length: count }, (_, i) =>
+      // what is handed over is gone: the last one gets it, the others copies
+      startWorker({ ...setup, maxCacheBytes, maxArenaBytes }, i === count - 1 ? transfer : []),
+    ),
   );
   const failed = starts.find((start) => start.status === 'rejected');
   const workers = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));

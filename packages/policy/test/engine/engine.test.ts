@@ -27,6 +27,18 @@ function request(sequenceId: string, text: string, options: Partial<SampleReques
   return { sequenceId, tokens, maxTokens: 12, stop: [], temperature: 1, topP: 1, topK: 0, seed: 5, ...options };
 }
 
+it.each([1, 2])('memory handed over is gone here, and %d workers compute as with copies', async (threads) => {
+  const parameters = tinyParameters(config);
+  const copied = await start({ threads });
+  const given = await start({ threads, parameters, transferParameters: true });
+  expect(Object.values(parameters).map(({ data }) => data.length)).toEqual(Object.keys(parameters).map(() => 0));
+  expect(given.info).toEqual(copied.info);
+  for (const id of ['a', 'b']) {
+    expect(await given.policy.sample(request(id, 'hello'))).toEqual(await copied.policy.sample(request(id, 'hello')));
+  }
+  await Promise.all([copied.close(), given.close()]);
+});
+
 describe('an engine in its worker', () => {
   let engine: LocalEngine;
   beforeAll(async () => {
