@@ -233,7 +233,14 @@ describe('modules', () => {
     await expect(open([{ module, from: 'autogen' as never }])).rejects.toMatchObject({
       remedy: 'known: ai-sdk, openai-agents, langchain, mastra',
     });
-    await expect(open([{ module }])).rejects.toThrow('exports no tool under "tool" (it exports tool)');
+    await expect(open([{ module }])).rejects.toThrow('tool.mjs: what it exports as "tool" is 5, so it is no tool');
+    await expect(open([{ module, export: 'tol' }])).rejects.toThrow('exports no "tol" (it exports tool)');
+    const nameless = await moduleOf('export const tool = { name: "x", execute: () => 1 };');
+    await expect(open([{ module: nameless }])).rejects.toThrow('tools: the tool x has no description');
+    await expect(open([{ topK: 3 } as never])).rejects.toThrow('tools: {"topK":3} names no tool');
+    await expect(open(['tapo-tool-none'])).rejects.toThrow(
+      'unknown tool "tapo-tool-none", and no such package is installed',
+    );
     await expect(open([{ module: 'tapo-tool-none' }])).rejects.toMatchObject({ remedy: 'npm install tapo-tool-none' });
   });
 });

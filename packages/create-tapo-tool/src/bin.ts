@@ -2,8 +2,8 @@
 import { relative } from 'node:path';
 import { createToolPackage } from './index.js';
 
-const [directory, packageName] = process.argv.slice(2);
-if (!directory || directory.startsWith('-')) {
+const [directory, packageName, ...others] = process.argv.slice(2);
+if (!directory || directory.startsWith('-') || others.length > 0) {
   process.stderr.write('usage: npm create tapo-tool DIRECTORY [PACKAGE-NAME]\n');
   process.exit(1);
 }

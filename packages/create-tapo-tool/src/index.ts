@@ -1,9 +1,9 @@
 import { cp, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export interface CreateToolPackageOptions {
-  /** of the npm package; default: the directory's name */
+  /** of the npm package; default: the directory's name, with its parent's where that is a scope (`@me/tapo-tool-x`) */
   packageName?: string;
 }
 
@@ -27,7 +27,7 @@ const TEMPLATE = fileURLToPath(new URL('../template', import.meta.url));
  */
 export async function createToolPackage(
   directory: string,
-  { packageName = basename(resolve(directory)) }: CreateToolPackageOptions = {},
+  { packageName = nameOf(directory) }: CreateToolPackageOptions = {},
 ): Promise<CreatedToolPackage> {
   if (!/^(@[a-z0-9][a-z0-9._-]*\/)?[a-z][a-z0-9._-]*$/.test(packageName)) {
     throw new Error(
@@ -57,6 +57,12 @@ export async function createToolPackage(
   }
   const relative = files.map((file) => file.slice(join(directory, '/').length)).toSorted();
   return { directory: resolve(directory), packageName, toolName, files: relative };
+}
+
+function nameOf(directory: string): string {
+  const path = resolve(directory);
+  const scope = basename(dirname(path));
+  return scope.startsWith('@') ? `${scope}/${basename(path)}` : basename(path);
 }
 
 /** The package's name without scope and `tapo-tool-`. @throws if no policy could write it as a tag */

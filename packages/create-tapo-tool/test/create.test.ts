@@ -52,6 +52,13 @@ it('the package builds and passes the conformance suite', { timeout: 60_000 }, a
   expect(stdout).toMatch(/^# fail 0$/m);
 });
 
+it('a scope is part of the name', async () => {
+  expect(await createToolPackage(join(parent, '@me/tapo-tool-sums'))).toMatchObject({
+    packageName: '@me/tapo-tool-sums',
+    toolName: 'sums',
+  });
+});
+
 it('touches nothing that is there, and takes no name that npm would refuse', async () => {
   await writeFile(join(parent, 'mine.txt'), 'mine');
   await expect(createToolPackage(parent, { packageName: 'mine' })).rejects.toThrow(

@@ -1,6 +1,6 @@
 import type { Tool } from '@tapo/tools';
 import type { McpCommand } from '@tapo/tools/mcp';
-import { closest } from 'fastest-levenshtein';
+import { closest, distance } from 'fastest-levenshtein';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
@@ -83,11 +83,11 @@ export async function resolveModule(name: string, known: readonly string[] = [])
   try {
     return createRequire(resolve('package.json')).resolve(name);
   } catch (error) {
-    const remedy = `built in: ${known.join(', ')}; or a module that exports \`tool\`: {"module": "./my-tool.ts"}`;
     if (known.length === 0) throw new UsageError(`the tool module ${name} is not installed`, `npm install ${name}`);
-    throw new UsageError(`unknown tool "${name}"; did you mean ${closest(name, [...known])}?`, remedy, {
-      cause: error,
-    });
+    const meant = closest(name, [...known]);
+    const guess = distance(name, meant) <= 3 ? `; did you mean ${meant}?` : ', and no such package is installed';
+    const remedy = `built in: ${known.join(', ')}; or npm install a package, or {"module": "./my-tool.ts"}, that exports \`tool\``;
+    throw new UsageError(`unknown tool "${name}"${guess}`, remedy, { cause: error });
   }
 }
 
@@ -110,12 +110,16 @@ export async function fromModule(
     typeof exported === 'function' ? await (exported as (o: unknown) => unknown)(options) : exported;
   const tools = library === undefined ? made : await adapted(made, library, String(from));
   const list = Array.isArray(tools) ? tools : [tools];
-  if (!list.every(isTool)) {
+  const remedy =
+    'export const tool = { name, description, execute(input) { … } }; other libraries: {"module": …, "from": …}';
+  if (exported === undefined) {
     const found = Object.keys(loaded).join(', ') || 'nothing';
-    throw new UsageError(
-      `${file} exports no tool under "${exportName ?? 'tool'}" (it exports ${found})`,
-      'export const tool = { name, description, execute(input) { … } }; other libraries: {"module": …, "from": …}',
-    );
+    throw new UsageError(`${file} exports no "${exportName ?? 'tool'}" (it exports ${found})`, remedy);
+  }
+  if (!list.every(isTool)) {
+    const wrong = list.find((value) => !isTool(value));
+    const got = typeof wrong === 'object' && wrong !== null ? 'has no execute function' : `is ${String(wrong)}`;
+    throw new UsageError(`${file}: what it exports as "${exportName}" ${got}, so it is no tool`, remedy);
   }
   return include === undefined ? list : included(list, include as readonly string[], file);
 }

@@ -15,6 +15,8 @@ import { checkOptions, checkToolOptions } from './tool-options.js';
 import { noUsage } from './tool-usage.js';
 import type { ToolUsage } from './tool-usage.js';
 
+const ENTRY = 'a name, {"name": …}, {"module": …} or {"mcp": …}';
+
 /** Tools that belong together. */
 export interface Toolbox {
   tools: Tool[];
@@ -89,12 +91,8 @@ export async function openTools(
 
   async function openEntry(entry: ToolEntry): Promise<Tool[]> {
     if (typeof entry === 'string') return openNamed(entry, {});
-    if (typeof entry !== 'object' || entry === null) {
-      throw new UsageError(
-        `tools: ${JSON.stringify(entry)} is no tool`,
-        'a name, {"name": …}, {"module": …} or {"mcp": …}',
-      );
-    }
+    if (typeof entry !== 'object' || entry === null)
+      throw new UsageError(`tools: ${JSON.stringify(entry)} is no tool`, ENTRY);
     if (isTool(entry)) return [entry];
     const expanded = expandEnvironment(entry) as ToolOptions;
     if ('mcp' in expanded) {
@@ -107,11 +105,13 @@ export async function openTools(
       return openForeign(String(expanded['module']), await fromModule(module, expanded), expanded);
     }
     const { name, ...options } = expanded;
-    return openNamed(String(name), options);
+    if (typeof name !== 'string') throw new UsageError(`tools: ${JSON.stringify(entry)} names no tool`, ENTRY);
+    return openNamed(name, options);
   }
 
   try {
     for (const entry of entries) tools.push(...(await openEntry(entry)));
+    refuseNameless(tools);
     refuseSameNames(tools);
   } catch (error) {
     await close();
@@ -147,6 +147,18 @@ function costOf(name: string, costPerQuery: unknown): { costPerQuery: number } {
 /** The same tool under another name, which is its tag as well. */
 function renamed(tool: Tool, as: unknown): Tool {
   return as === undefined ? tool : { ...tool, name: String(as), tag: String(as) };
+}
+
+/** The policy would be told of "undefined". */
+function refuseNameless(tools: readonly Tool[]): void {
+  for (const tool of tools) {
+    const missing = (['name', 'description'] as const).find((key) => typeof tool[key] !== 'string');
+    if (missing === undefined) continue;
+    throw new UsageError(
+      `tools: ${missing === 'name' ? 'a tool' : `the tool ${tool.name}`} has no ${missing}`,
+      `add ${missing}: text; the policy reads it in its prompt`,
+    );
+  }
 }
 
 /** A policy could not tell them apart. */
