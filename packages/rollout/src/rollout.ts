@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { Trajectory, TrajectoryStopReason } from '@tapo/core';
 import { endRollout } from '@tapo/tools';
 import type { ParsedTurn, Protocol } from './protocol.js';
@@ -15,11 +16,15 @@ let anonymous = 0;
  * and so on until the answer (METHOD: TAPO, arXiv 2510.07038, section on interleaved inference). Token in, token out:
  * what was sampled is fed back as it is, an observation is tokenised once, on its own, special tokens in it as text. Never rejects because of what
  * the policy or a tool does; `stopReason` says how it ended.
+ * @throws for a prompt that is no list of tokens, limits that are none, tools without a tag
  */
 export async function rollout(promptTokens: readonly number[], options: RolloutOptions): Promise<Trajectory> {
   const { policy, tools = [], protocol = tagProtocol(tools), maxTurns = 4, maxTokens = 4096, signal } = options;
   const { id = `rollout-${anonymous++}`, problemId = '' } = options;
   const { tokenizer } = policy;
+  checkTokens(promptTokens);
+  checkCount('maxTurns', maxTurns);
+  checkCount('maxTokens', maxTokens);
   const builder = trajectoryBuilder(promptTokens, { id, problemId, tokenizer });
 
   async function run(): Promise<TrajectoryStopReason> {
@@ -78,7 +83,7 @@ async function sampleTurn(
   while (builder.tokens.length < maxTokens) {
     signal?.throwIfAborted();
     const remaining = maxTokens - builder.tokens.length;
-    const { tokens, logprobs, stopReason } = await policy.sample(
+    const result = await policy.sample(
       {
         sequenceId: id,
         tokens: [...builder.tokens],
@@ -91,6 +96,12 @@ async function sampleTurn(
       },
       { signal },
     );
+    if (!Array.isArray(result?.tokens) || !Array.isArray(result.logprobs)) {
+      throw new TypeError(
+        `the policy returned ${inspect(result)}, wanted {tokens: number[], logprobs: number[], stopReason}`,
+      );
+    }
+    const { tokens, logprobs, stopReason } = result;
     // the model's own limit may be nearer than the budget
     if (tokens.length === 0 && stopReason === 'length') return 'length';
     if (tokens.length === 0 || tokens.length > remaining) {
@@ -103,4 +114,16 @@ async function sampleTurn(
     if (parsed.kind !== 'none' || ended) return parsed;
   }
   return 'length';
+}
+
+/** Text would pass for a list of tokens, one per character. */
+function checkTokens(promptTokens: readonly number[]): void {
+  if (Array.isArray(promptTokens) && promptTokens.every((token) => Number.isInteger(token) && token >= 0)) return;
+  const got = typeof promptTokens === 'string' ? 'text' : inspect(promptTokens, { breakLength: Infinity });
+  throw new TypeError(`promptTokens: got ${got}, wanted a list of token ids: policy.tokenizer.encode(text)`);
+}
+
+function checkCount(option: string, value: number): void {
+  if (Number.isInteger(value) && value >= 0) return;
+  throw new RangeError(`${option}: got ${inspect(value)}, wanted a whole number of at least 0`);
 }

@@ -30,6 +30,7 @@ export function tagProtocol(tools: readonly Tool[], options: TagProtocolOptions 
 function tagsOf(tools: readonly Tool[]): Map<string, string> {
   const tags = new Map<string, string>();
   for (const { name, tag = name } of tools) {
+    if (typeof tag !== 'string') throw new TypeError('a tool has no name; give each {name, description, execute}');
     const key = tag.toLowerCase();
     if (!/^[a-z][\w.-]*$/.test(key)) throw new Error(`tool ${name}: "${tag}" is not a tag name; set tool.tag`);
     if (key === 'think' || key === 'answer' || key === 'response') {

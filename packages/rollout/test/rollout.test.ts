@@ -134,6 +134,30 @@ describe('stop reasons', () => {
   });
 });
 
+describe("what the caller does wrong is an exception, what the policy's engine does wrong the rollout's error", () => {
+  const policy = scriptedPolicy('<answer>b</answer>');
+  it.each<[string, () => Promise<unknown>, string]>([
+    ['a prompt as text', () => rollout('Q' as never, { policy }), 'promptTokens: got text, wanted a list of token ids'],
+    ['no prompt', () => rollout(undefined as never, { policy }), 'promptTokens: got undefined'],
+    ['a limit in words', () => rollout([0], { policy, maxTokens: 'many' as never }), "maxTokens: got 'many'"],
+    ['negative turns', () => rollout([0], { policy, maxTurns: -1 }), 'maxTurns: got -1, wanted a whole number'],
+    ['a group of nobody', () => rolloutGroup([0], { policy, groupSize: 0 }), 'groupSize: got 0, wanted'],
+    ['a group of any size', () => rolloutGroup([0], { policy } as never), 'groupSize: got undefined'],
+    ['a tool without a name', () => rollout([0], { policy, tools: [{ execute() {} } as never] }), 'a tool has no name'],
+  ])('%s', async (_, run, message) => {
+    await expect(run()).rejects.toThrow(message);
+  });
+
+  it('an engine that returns something else', async () => {
+    const broken = { ...policy, sample: async () => ({ tokens: [1] }) as never };
+    const { stopReason, error } = await rollout([0], { policy: broken });
+    expect([stopReason, error]).toEqual([
+      'error',
+      'the policy returned { tokens: [ 1 ] }, wanted {tokens: number[], logprobs: number[], stopReason}',
+    ]);
+  });
+});
+
 it('a group: ids and seeds by index, results in that order, however long each takes', async () => {
   const policy = scriptedPolicy(({ seed }) => `<search>${seed}</search><answer>${seed}</answer>`);
   const slowFirst: Tool<string> = {

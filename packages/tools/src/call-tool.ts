@@ -123,7 +123,7 @@ type Parsed = { value: unknown } | { refusal: string };
 async function parseInput(tool: Tool, input: unknown): Promise<Parsed> {
   if (!tool.inputSchema) {
     const text = textOf(input);
-    if (text === undefined) return { refusal: `Invalid input for ${tool.name}: wanted text.` };
+    if (text === undefined) return { refusal: `Invalid input for ${tool.name}: wanted text, as {"input": "…"}.` };
     return text.trim() ? { value: text } : { refusal: `The ${tool.name} call was empty: write its input.` };
   }
   const schema = tool.inputSchema['~standard'];

@@ -176,7 +176,7 @@ describe('toAISDK', () => {
       { type: 'error-text', value: 'The broken tool failed: out of order' },
     ]);
     expect(await generate('search', { q: 1 })).toEqual([
-      { type: 'error-text', value: 'Invalid input for search: wanted text.' },
+      { type: 'error-text', value: 'Invalid input for search: wanted text, as {"input": "…"}.' },
     ]);
   });
 

@@ -159,7 +159,7 @@ it('blank text is refused', async () => {
         7,
       )
     ).observation,
-  ).toBe('Invalid input for echo: wanted text.');
+  ).toBe('Invalid input for echo: wanted text, as {"input": "…"}.');
 });
 
 it('a text tool called as a function takes {input}', async () => {

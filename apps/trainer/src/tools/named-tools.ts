@@ -43,7 +43,7 @@ export const localTools: Record<string, (options: ToolOptions) => Promise<Tool>>
     const { createCodeServer } = await import('@tapo/tools/code-server');
     return createCodeServer({
       ...options,
-      url: needed('code-server', options, 'url', 'http://127.0.0.1:8000'),
+      url: needed('code-server', options, 'url', 'http://127.0.0.1:8000/run'),
     }) as Tool;
   },
 };
