@@ -54,6 +54,7 @@ if (part === 'all' || part === 'speed') {
 if (part === 'all' || part === 'kills') {
   for (const killer of ['nobody', 'one rollout', 'ever new rollouts'] as const) await tailLatency(killer);
   await replacement();
+  await sustained();
 }
 
 /** Milliseconds until the first answer. */
@@ -151,6 +152,24 @@ async function replacement(): Promise<void> {
   await tool.close?.();
   console.log(`the next call after a kill, one worker and one spare: ${spread(latencies)}`);
   console.log(`until the spare is there again: ${spread(refills)}`);
+}
+
+/** Workers killed by four rollouts at once, each as fast as it gets one: what the processor can start. */
+async function sustained(): Promise<void> {
+  const tool = python({ workers: concurrency });
+  await tool.ready();
+  const before = tool.stats.started;
+  const started = performance.now();
+  const end = started + seconds * rounds * 3000;
+  const kill = async (killer: number) => {
+    for (let turn = 0; performance.now() < end; turn += 1) {
+      await callTool(tool as Tool, FATAL, { rolloutId: `hostile ${killer} ${turn}`, timeoutMs: 600_000 });
+    }
+  };
+  await Promise.all([0, 1, 2, 3].map(kill));
+  const rate = (tool.stats.started - before) / ((performance.now() - started) / 1000);
+  await tool.close?.();
+  console.log(`workers started while four kill them as fast as they come: ${rate.toFixed(1)} a second`);
 }
 
 function python(options: PythonOptions): PythonTool {
