@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { decodeStep, initializeParameters, parseModelConfig, tokenLogprobs, writeCache } from '@tapo/policy';
+import { decodeStep, initializeParameters, parseModelConfig, tokenLogprobs } from '@tapo/policy';
 import { cachedAttention, compile, exportOnnx, type HostTensor } from '@tapo/tfjs-onnx';
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -89,8 +89,8 @@ const examples: Record<string, Example> = {
         names.map((name) => [name, tf.tensor(parameters[name]!.data, parameters[name]!.shape)]),
       );
       const cache = { keys: [keys!, keys!], values: [values!, values!] };
-      const { logits, entries } = decodeStep(weights, { tokens: tokens!, lengths: lengths!, cache }, config);
-      return { logits, keys: writeCache(cache, entries, lengths!).keys[1]! };
+      const { logits, cache: next } = decodeStep(weights, { tokens: tokens!, lengths: lengths!, cache }, config);
+      return { logits, keys: next.keys[1]! };
     },
     inputs: {
       tokens: ints([3], 50),

@@ -6,7 +6,7 @@ export { initializeLora, loraScaling, loraShapes, mergeLora } from './lora.js';
 export type { InitializeLoraOptions, Lora, LoraConfig, LoraTarget } from './lora.js';
 export { loadAdapterDirectory, saveAdapterDirectory, weightsFingerprint } from './adapter-files.js';
 export type { LoraAdapter, SaveAdapterDirectoryOptions } from './adapter-files.js';
-export { decodeStep, forward, forwardCached, logits, prefillStep, tokenLogprobs, writeCache } from './model.js';
+export { decodeStep, forward, forwardCached, logits, tokenLogprobs } from './model.js';
 export type { CachedInputs, ForwardOptions, KvCache, ModelInputs, ModelParameters } from './model.js';
 export { initializeParameters, parameterCount, parameterShapes } from './parameters.js';
 export type { HostParameters, HostTensor, InitializeParametersOptions } from './parameters.js';

@@ -41,9 +41,9 @@ export interface KvCache {
 }
 
 export interface CachedInputs {
-  /** int32 `[B, T]`: the next T tokens of each row (T = 1 while decoding, more while prefilling) */
+  /** int32 `[N]`: one new token for each of N rows, or N consecutive ones for a single row */
   tokens: tf.Tensor;
-  /** int32 `[B]`: valid positions of each row's cache, which is also the position of its first new token */
+  /** int32 `[B]`, B = N or 1: valid positions of each row's cache, which is also the position of its first new token */
   lengths: tf.Tensor;
   cache: KvCache;
 }
@@ -58,14 +58,17 @@ export function forward(
   config: ModelConfig,
   options: ForwardOptions = {},
 ): tf.Tensor3D {
-  const [, length] = shape2(inputs.tokens);
+  const [batch, length] = shape2(inputs.tokens);
   const positions = inputs.positions ?? tf.tensor2d(range(length), [1, length], 'int32');
   const segments = inputs.segments as tf.Tensor2D | undefined;
   const attend: Attend = (_, queries, keys, values) => causalAttention(queries, keys, values, { segments });
-  return transformer(parameters, inputs.tokens, positions, attend, config, options);
+  const tokens = tf.reshape(inputs.tokens, [-1]);
+  const angles = ropeAngles(positions, config);
+  const hidden = transformer(parameters, tokens, [batch, length], angles, attend, config, options);
+  return tf.reshape(hidden, [batch, length, config.hiddenSize]);
 }
 
-/** `logits [B, T, V]` of hidden states `[B, T, D]`. */
+/** `logits [..., V]` of hidden states `[..., D]`. */
 export function logits(parameters: ModelParameters, hidden: tf.Tensor, config: ModelConfig): tf.Tensor {
   return linear(hidden, outputHead(parameters, config));
 }
@@ -92,119 +95,78 @@ export function tokenLogprobs(
 }
 
 /**
- * Hidden states `[B, T, D]` of T new tokens per row over a KV cache, and the new tokens' own keys and values
- * (`[B, K, T, d]` per layer), which the caller writes at `lengths[b]…` of its cache (`writeCache`, or in place).
- * The cache itself is only read, so a decoding step never copies it.
+ * Hidden states `[N, D]` of new tokens over a KV cache, and the cache with their keys and values in it, at `lengths[b]…`. Compiled,
+ * with the new cache bound to the memory of the old one, it is written in place.
+ *
+ * Each token attends as a row of its own over all C positions of its cache, so N tokens of one row give the same bits as N
+ * calls of one token; only the linear layers see more rows, and those don't mind from two on. A token that would go beyond
+ * the cache's last position, which padding does, is written there: keep that position free.
  */
 export function forwardCached(
   parameters: ModelParameters,
   { tokens, lengths, cache }: CachedInputs,
   config: ModelConfig,
   options: ForwardOptions = {},
-): { hidden: tf.Tensor3D; entries: KvCache } {
-  const [batch, length] = shape2(tokens);
-  const capacity = cache.keys[0]?.shape[2] ?? 0;
-  const offsets = tf.tensor2d(range(length), [1, length], 'int32');
-  const positions = tf.add(tf.reshape(lengths, [batch, 1]), offsets); // [B, T]
-  const columns = tf.tensor(range(capacity), [1, 1, 1, 1, capacity], 'int32');
-  const cached = tf.less(columns, tf.reshape(lengths, [batch, 1, 1, 1, 1]));
-  const cacheMask = additive(cached); // [B, 1, 1, 1, C]
-  const entries: KvCache = { keys: [], values: [] };
-  const mask = length > 1 ? causalMask(length) : undefined;
+): { hidden: tf.Tensor2D; cache: KvCache } {
+  const { numKeyValueHeads: K, headDim: d } = config;
+  const [count] = tokens.shape as [number];
+  const [batch, , capacity] = (cache.keys[0] as tf.Tensor4D).shape;
+  if (batch !== count && batch !== 1)
+    throw new Error(`${count} tokens over a cache of ${batch} rows; wanted as many rows, or one for all`);
+  const offsets = batch === count ? undefined : tf.tensor1d(range(count), 'int32');
+  const positions = tf.minimum(offsets ? tf.add(lengths, offsets) : lengths, tf.scalar(capacity - 1, 'int32')); // [N]
+  const column = tf.reshape(positions, [count, 1, 1]);
+  const places = range(count * K).flatMap((i) => [batch === 1 ? 0 : Math.floor(i / K), i % K]);
+  // [N, K, 3]: row, head and position of each new key and value
+  const targets = tf.concat([tf.tensor3d(places, [count, K, 2], 'int32'), tf.tile(column, [1, K, 1])], 2);
+  const columns = tf.tensor4d(range(capacity), [1, 1, 1, capacity], 'int32');
+  const mask = tf.where(tf.lessEqual(columns, tf.reshape(positions, [count, 1, 1, 1])), 0, -1e9); // [N, 1, 1, C]
+  const next: KvCache = { keys: [], values: [] };
   const attend: Attend = (layer, queries, ...added) => {
-    const [keys, values] = added.map(swapHeads) as [tf.Tensor4D, tf.Tensor4D]; // [B, K, T, d]
-    entries.keys.push(keys);
-    entries.values.push(values);
-    const old = { keys: cache.keys[layer] as tf.Tensor4D, values: cache.values[layer] as tf.Tensor4D, mask: cacheMask };
-    return swapHeads(attention(swapHeads(queries), [old, { keys, values, mask }]));
+    const append = (old: tf.Tensor[], entries: tf.Tensor) => {
+      const updates = tf.reshape(entries, [count, K, d]);
+      return tf.tensorScatterUpdate(old[layer] as tf.Tensor4D, targets, updates) as tf.Tensor4D;
+    };
+    const [keys, values] = [append(cache.keys, added[0]), append(cache.values, added[1])]; // [B, K, C, d]
+    next.keys.push(keys);
+    next.values.push(values);
+    return cachedAttention(queries, keys, values, mask);
   };
-  const hidden = transformer(parameters, tokens, positions, attend, config, options);
-  return { hidden, entries };
+  const shape: [number, number] = [count, 1];
+  // Scores of attention are divided by √d. Half of that is in the queries and half in the keys, where it costs nothing.
+  const angles = ropeAngles(tf.reshape(positions, shape), config).map((each) => tf.mul(each, d ** -0.25)) as RopeAngles;
+  return { hidden: transformer(parameters, tokens, shape, angles, attend, config, options), cache: next };
 }
 
-/** One new token per row: `tokens [B]` at position `lengths [B]` → next-token `logits [B, V]` and the cache entries. */
+/** One new token per row: `tokens [B]` at position `lengths [B]` → next-token `logits [B, V]` and the cache. */
 export function decodeStep(
   parameters: ModelParameters,
-  { tokens, lengths, cache }: CachedInputs,
+  inputs: CachedInputs,
   config: ModelConfig,
   options: ForwardOptions = {},
-): { logits: tf.Tensor2D; entries: KvCache } {
-  const column = tf.reshape(tokens, [-1, 1]);
-  const { hidden, entries } = forwardCached(parameters, { tokens: column, lengths, cache }, config, options);
-  return { logits: tf.squeeze(logits(parameters, hidden, config), [1]), entries };
+): { logits: tf.Tensor2D; cache: KvCache } {
+  const { hidden, cache } = forwardCached(parameters, inputs, config, options);
+  return { logits: logits(parameters, hidden, config) as tf.Tensor2D, cache };
 }
 
-/**
- * T consecutive tokens of one sequence at once: `tokens [T]`, of which the first goes to position `lengths [1]` of a cache of one row.
- * Gives the cache entries `[1, K, T, d]`, the same bits as T decoding steps: each token attends as a row of its own, over columns in
- * the same places, so only the linear layers see more rows, and those don't mind. `lengths[0] + T` must not exceed the capacity.
- */
-export function prefillStep(
-  parameters: ModelParameters,
-  { tokens, lengths, cache }: CachedInputs,
-  config: ModelConfig,
-  options: ForwardOptions = {},
-): KvCache {
-  const [length] = tokens.shape as [number];
-  const capacity = cache.keys[0]?.shape[2] ?? 0;
-  const positions = tf.add(lengths, tf.tensor1d(range(length), 'int32')); // [T]
-  const columns = tf.tensor(range(capacity), [1, 1, 1, 1, capacity], 'int32');
-  const mask = additive(tf.less(columns, tf.reshape(positions, [length, 1, 1, 1, 1]))); // [T, 1, 1, 1, C]
-  const entries: KvCache = { keys: [], values: [] };
-  const attend: Attend = (layer, queries, ...added) => {
-    const own = added.map(swapHeads) as [tf.Tensor4D, tf.Tensor4D]; // rows of one token, [T, K, 1, d]
-    const [keys, values] = own.map((x) => tf.transpose(x, [2, 1, 0, 3])) as [tf.Tensor4D, tf.Tensor4D]; // [1, K, T, d]
-    entries.keys.push(keys);
-    entries.values.push(values);
-    const earlier = {
-      keys: writeEntries(cache.keys[layer] as tf.Tensor, keys, lengths) as tf.Tensor4D,
-      values: writeEntries(cache.values[layer] as tf.Tensor, values, lengths) as tf.Tensor4D,
-      mask,
-    };
-    return swapHeads(attention(swapHeads(queries), [earlier, { keys: own[0], values: own[1] }]));
-  };
-  const rows = tf.reshape(tokens, [length, 1]);
-  transformer(parameters, rows, tf.reshape(positions, [length, 1]), attend, config, options);
-  return entries;
-}
-
-/** A new cache with `entries` (T positions per row) written at `lengths[b]…lengths[b]+T−1`. Shapes as in `KvCache`. */
-export function writeCache(cache: KvCache, entries: KvCache, lengths: tf.Tensor): KvCache {
-  return {
-    keys: cache.keys.map((keys, layer) => writeEntries(keys, entries.keys[layer] as tf.Tensor, lengths)),
-    values: cache.values.map((values, layer) => writeEntries(values, entries.values[layer] as tf.Tensor, lengths)),
-  };
-}
-
-/** `old [B, K, C, d]` with `added [B, K, T, d]` in place of positions `lengths[b]…`. */
-function writeEntries(old: tf.Tensor, added: tf.Tensor, lengths: tf.Tensor): tf.Tensor {
-  const [batch, heads, capacity] = old.shape as [number, number, number, number];
-  const length = added.shape[2] as number;
-  // One-hot [B, 1, C, T]: row c takes new position c − lengths[b].
-  const rows = tf.sub(tf.tensor(range(capacity), [1, 1, capacity, 1], 'int32'), tf.reshape(lengths, [batch, 1, 1, 1]));
-  const placed = tf.cast(tf.equal(rows, tf.tensor(range(length), [1, 1, 1, length], 'int32')), 'float32');
-  const kept = tf.sub(1, tf.sum(placed, 3, true)); // [B, 1, C, 1]
-  return tf.add(tf.mul(old, kept), tf.matMul(tf.tile(placed, [1, heads, 1, 1]), added));
-}
-
-/** Embedding, layers, last norm. `positions` is `[B, T]` or `[1, T]`; the result `[B, T, D]`. */
+/** Embedding, layers, last norm: `tokens [B·T]` → `[B·T, D]`. Rows stay flat, for a reshape costs a small model's step time too. */
 function transformer(
   parameters: ModelParameters,
   tokens: tf.Tensor,
-  positions: tf.Tensor,
+  shape: [batch: number, length: number],
+  angles: RopeAngles,
   attend: Attend,
   config: ModelConfig,
   { lora, checkpoint = false }: ForwardOptions,
-): tf.Tensor3D {
+): tf.Tensor2D {
   const embedding = parameter(parameters, 'model.embed_tokens.weight');
-  const angles = ropeAngles(positions, config);
-  let x = tf.reshape(tf.gather(embedding, tf.reshape(tokens, [-1])), [...tokens.shape, config.hiddenSize]); // [B, T, D]
+  let x = tf.gather(embedding, tokens as tf.Tensor1D); // [B·T, D]
   for (let layer = 0; layer < config.numHiddenLayers; layer++) {
     const at = `model.layers.${layer}.`;
     const own = pick(parameters, (name) => name.startsWith(at));
     const ownLora = lora && { ...lora, parameters: pick(lora.parameters, (name) => name.includes(`.${at}`)) };
     if (!checkpoint) {
-      x = transformerLayer(x, layer, own, angles, attend, config, ownLora);
+      x = transformerLayer(x, shape, layer, own, angles, attend, config, ownLora);
       continue;
     }
     // Under an adapter the base weights are constants.
@@ -213,17 +175,19 @@ function transformer(
       const given = zip(Object.keys(trained), values);
       const weights = ownLora ? zip(Object.keys(frozen), constants) : given;
       const adapter = ownLora && { ...ownLora, parameters: given };
-      return transformerLayer(x as tf.Tensor, layer, weights, [cos, sin] as RopeAngles, attend, config, adapter);
+      const turns = [cos, sin] as RopeAngles;
+      return transformerLayer(x as tf.Tensor, shape, layer, weights, turns, attend, config, adapter);
     };
     x = recomputed(run, [x, ...Object.values(trained)], [...angles, ...Object.values(frozen)]);
   }
   const epsilon = config.rmsNormEps;
-  return rmsNorm(x as tf.Tensor3D, parameter(parameters, 'model.norm.weight'), { epsilon });
+  return rmsNorm(x as tf.Tensor2D, parameter(parameters, 'model.norm.weight'), { epsilon });
 }
 
-/** One layer: `x [B, T, D]` plus attention, plus MLP, each on the normalised sum so far. */
+/** One layer: `x [B·T, D]` plus attention, plus MLP, each on the normalised sum so far. */
 function transformerLayer(
   x: tf.Tensor,
+  [batch, length]: [number, number],
   layer: number,
   parameters: ModelParameters,
   [cos, sin]: RopeAngles,
@@ -232,7 +196,6 @@ function transformerLayer(
   lora?: Lora,
 ): tf.Tensor {
   const { numAttentionHeads: H, numKeyValueHeads: K, headDim: d } = config;
-  const [batch, length] = shape2(x);
   const at = `model.layers.${layer}`;
   const norm = <T extends tf.Tensor>(x: T, name: string) =>
     rmsNorm(x, parameter(parameters, `${at}.${name}.weight`), { epsilon: config.rmsNormEps });
@@ -253,11 +216,11 @@ function transformerLayer(
     keys = norm(keys, 'self_attn.k_norm');
   }
   const attended = attend(layer, rope(queries, cos, sin), rope(keys, cos, sin), values); // [B, T, H, d]
-  const merged = tf.reshape(attended, [batch, length, H * d]);
+  const merged = tf.reshape(attended, [batch * length, H * d]);
   const residual = tf.add(x, project(merged, 'self_attn.o_proj', config.outputBias));
 
   const normed2 = norm(residual, 'post_attention_layernorm');
-  const gate = project(normed2, 'mlp.gate_proj', config.mlpBias); // [B, T, F]
+  const gate = project(normed2, 'mlp.gate_proj', config.mlpBias); // [B·T, F]
   const up = project(normed2, 'mlp.up_proj', config.mlpBias);
   const swiglu = tf.mul(tf.mul(gate, tf.sigmoid(gate)), up);
   return tf.add(residual, project(swiglu, 'mlp.down_proj', config.mlpBias));
@@ -280,57 +243,17 @@ function ropeAngles(positions: tf.Tensor, config: ModelConfig): RopeAngles {
   return [tf.cos(angles), tf.sin(angles)];
 }
 
-/** `[B, T, heads, d]` ↔ `[B, heads, T, d]`. */
-function swapHeads(x: tf.Tensor4D): tf.Tensor4D {
-  const [batch, rows, columns, d] = x.shape;
-  if (rows === 1 || columns === 1) return tf.reshape(x, [batch, columns, rows, d]);
-  return tf.transpose(x, [0, 2, 1, 3]);
-}
-
-/** Positions attended to: keys and values `[B, K, S, d]`, additive mask `[B or 1, 1, 1, T or 1, S]` unless all are seen. */
-interface AttendedPositions {
-  keys: tf.Tensor4D;
-  values: tf.Tensor4D;
-  mask?: tf.Tensor | undefined;
-}
-
 /**
- * Grouped-query attention, `softmax(q·kᵀ / sqrt(d) + mask) · v` of queries `[B, H, T, d]` over the positions of all parts
- * together → `[B, H, T, d]`. The parts (cached and new positions) are never joined, so the cache is not copied; the G query heads of a
- * group are rows of one matrix, so keys are not repeated.
+ * Grouped-query attention, `softmax(q·kᵀ + mask) · v`, of one query position per row, `[N, 1, H, d]`, over the whole cache,
+ * `[N or 1, K, C, d]` → `[N, 1, H, d]`. `mask [N, 1, 1, C]` is additive. The query heads of a group are rows of one matrix, so keys
+ * are not repeated.
  */
-function attention(queries: tf.Tensor4D, parts: AttendedPositions[]): tf.Tensor4D {
-  const [B, H, T, d] = queries.shape;
-  const K = (parts[0] as AttendedPositions).keys.shape[1];
-  const G = H / K;
-  const grouped = tf.reshape(tf.mul(queries, 1 / Math.sqrt(d)), [B, K, G * T, d]);
-  // A single position needs no matrix product, which costs more than it computes.
-  const scores = parts.map(({ keys, mask }) => {
-    const width = keys.shape[2];
-    const products = width === 1 ? tf.sum(tf.mul(grouped, keys), -1) : tf.matMul(grouped, keys, false, true);
-    const byHead = tf.reshape(products, [B, K, G, T, width]);
-    return mask ? tf.add(byHead, mask) : byHead;
-  });
-  const widths = parts.map(({ keys }) => keys.shape[2]);
-  const weights = tf.softmax(scores.length === 1 ? (scores[0] as tf.Tensor) : tf.concat(scores, 4));
-  const shares = parts.length === 1 ? [weights] : tf.split(weights, widths, 4);
-  const attended = parts.map(({ values }, i) => {
-    const share = tf.reshape(shares[i] as tf.Tensor, [B, K, G * T, values.shape[2]]);
-    return values.shape[2] === 1 ? tf.mul(share, values) : tf.matMul(share, values);
-  });
-  return tf.reshape(tf.addN(attended), [B, H, T, d]);
-}
-
-/** Additive mask `[1, 1, 1, T, T]`: 0 where position t may see s ≤ t, else −1e9. */
-function causalMask(length: number): tf.Tensor {
-  const rows = tf.tensor(range(length), [1, 1, 1, length, 1], 'int32');
-  const columns = tf.tensor(range(length), [1, 1, 1, 1, length], 'int32');
-  return additive(tf.lessEqual(columns, rows));
-}
-
-/** true → 0, false → −1e9. */
-function additive(allowed: tf.Tensor): tf.Tensor {
-  return tf.mul(tf.sub(tf.cast(allowed, 'float32'), 1), 1e9);
+function cachedAttention(queries: tf.Tensor4D, keys: tf.Tensor4D, values: tf.Tensor4D, mask: tf.Tensor): tf.Tensor4D {
+  const [rows, , heads, d] = queries.shape;
+  const K = keys.shape[1];
+  const grouped = tf.reshape(queries, [rows, K, heads / K, d]);
+  const weights = tf.softmax(tf.add(tf.matMul(grouped, keys, false, true), mask)); // [N, K, G, C]
+  return tf.reshape(tf.matMul(weights, values), [rows, 1, heads, d]);
 }
 
 /** `[V, D]`: what turns hidden states into logits. */

@@ -10,7 +10,6 @@ import {
   logits,
   parseModelConfig,
   tokenLogprobs,
-  writeCache,
   type KvCache,
   type ModelConfig,
   type ModelParameters,
@@ -160,31 +159,24 @@ describe('gradient checkpointing', () => {
 describe('cached decoding', () => {
   it('agrees with the full forward pass for rows of different lengths', () => {
     // row 0: 1 2 3 4 5    prefilled with 3, then decoded 2
-    // row 1: 6 7 8 .      prefilled with 1, then decoded 2
+    // row 1: 6 7 8        prefilled with 1, then decoded 2
     const parameters = tensors(config);
-    const prefill = {
-      tokens: [
-        [1, 2, 3],
-        [6, 0, 0],
-      ],
-      lengths: [3, 1],
-    };
-    let lengths = tf.tensor1d([0, 0], 'int32');
-    let cache = emptyCache(2, 8);
-    const first = forwardCached(
-      parameters,
-      { tokens: tf.tensor2d(prefill.tokens, undefined, 'int32'), lengths, cache },
-      config,
-    );
-    cache = writeCache(cache, first.entries, lengths);
-    lengths = tf.tensor1d(prefill.lengths, 'int32');
+    const prefilled = [[1, 2, 3], [6]].map((tokens) => {
+      const lengths = tf.tensor1d([0], 'int32');
+      const given = { tokens: tf.tensor1d(tokens, 'int32'), lengths, cache: emptyCache(1, 8) };
+      return forwardCached(parameters, given, config).cache;
+    });
+    const joined = (name: 'keys' | 'values') =>
+      (prefilled[0] as KvCache)[name].map((_, layer) => tf.concat(prefilled.map((cache) => cache[name][layer]!)));
+    let cache: KvCache = { keys: joined('keys'), values: joined('values') };
+    let lengths = tf.tensor1d([3, 1], 'int32');
     let last = tf.zeros([2, 11]);
     for (const tokens of [
       [4, 7],
       [5, 8],
     ]) {
       const step = decodeStep(parameters, { tokens: tf.tensor1d(tokens, 'int32'), lengths, cache }, config);
-      cache = writeCache(cache, step.entries, lengths);
+      cache = step.cache;
       lengths = tf.add(lengths, tf.scalar(1, 'int32'));
       last = step.logits;
     }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 
-import { decodeStep, loadModelDirectory, verifyModel, writeCache, type KvCache } from '@tapo/policy';
+import { decodeStep, loadModelDirectory, verifyModel, type KvCache } from '@tapo/policy';
 
 import { engineBackend, setTestBackend } from './backend.js';
 
@@ -64,7 +64,7 @@ describe.each(models)('%s agrees with transformers', (model) => {
         const lengths = tf.tensor1d([position], 'int32');
         const tokens = tf.tensor1d([sequence[position] as number], 'int32');
         const step = decodeStep(weights, { tokens, lengths, cache }, config);
-        cache = writeCache(cache, step.entries, lengths);
+        cache = step.cache;
         if (position >= greedy.prompt.length - 1) sequence.push(tf.argMax(step.logits, -1).dataSync()[0] as number);
       }
       return sequence.slice(greedy.prompt.length);

@@ -1,7 +1,7 @@
-/** Drawing a token from one row of logits, in float64 on the host. */
+/** Drawing a token by top-k and top-p from one row of logits, in float64 on the host. All other draws are made in the graph. */
 
 export interface DrawOptions {
-  /** 0 = greedy; the log-probability is then that of temperature 1 */
+  /** more than 0 */
   temperature: number;
   /** nucleus sampling (Holtzman et al. 2019, arXiv 1904.09751): the smallest set of tokens with at least this mass; 1 = off */
   topP: number;
@@ -18,49 +18,23 @@ export interface Draw {
 /** A drawer with its scratch memory for a vocabulary of `vocabSize`. */
 export function tokenDrawer(vocabSize: number): (logits: Float32Array, random: number, options: DrawOptions) => Draw {
   const mass = new Float64Array(vocabSize);
-  const result: Draw = { token: 0, logprob: 0 };
 
   return (logits, random, { temperature, topP, topK }) => {
-    let best = 0;
     let max = -Infinity;
-    for (let id = 0; id < vocabSize; id++) {
-      const value = logits[id] as number;
-      if (value > max) {
-        max = value;
-        best = id;
-      }
-    }
-    if (!(max > -Infinity && max < Infinity)) {
-      throw new Error(`the model's logits hold no finite maximum (${max}): its weights or activations have diverged`);
-    }
-    const inverse = temperature > 0 ? 1 / temperature : 1;
+    for (const value of logits) max = Math.max(max, value);
+    if (!Number.isFinite(max)) throw new Error(divergedMessage(max));
     let total = 0;
-    for (let id = 0; id < vocabSize; id++) total += mass[id] = Math.exp(((logits[id] as number) - max) * inverse);
-    let token = best;
-    if (temperature > 0) {
-      token =
-        topK > 0 || topP < 1
-          ? drawFrom(candidates(mass, total, topK, topP), mass, random)
-          : drawAll(mass, total, random);
+    for (let id = 0; id < vocabSize; id++) {
+      total += mass[id] = Math.exp(((logits[id] as number) - max) / temperature);
     }
-    result.token = token;
-    result.logprob = ((logits[token] as number) - max) * inverse - Math.log(total);
-    return result;
+    const token = drawFrom(candidates(mass, total, topK, topP), mass, random);
+    return { token, logprob: ((logits[token] as number) - max) / temperature - Math.log(total) };
   };
 }
 
-/** Inverse of the cumulative distribution; rounding cannot lead to a token of no mass. */
-function drawAll(mass: Float64Array, total: number, random: number): number {
-  let rest = random * total;
-  let last = 0;
-  for (let id = 0; id < mass.length; id++) {
-    const own = mass[id] as number;
-    if (own === 0) continue;
-    last = id;
-    rest -= own;
-    if (rest < 0) return id;
-  }
-  return last;
+/** @param number the largest logit, or a log-probability */
+export function divergedMessage(number: number): string {
+  return `the model's logits hold no finite maximum (${number}): its weights or activations have diverged`;
 }
 
 function drawFrom(ids: number[], mass: Float64Array, random: number): number {

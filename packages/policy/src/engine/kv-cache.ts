@@ -1,10 +1,11 @@
 /**
- * Memory of the KV cache. Sequences of similar length share a pool, whose rows all have one capacity (a rung of the
+ * Memory of the KV cache. Sequences of similar length share a pool, whose rows all have one number of columns (a rung of the
  * ladder), so the shape a row is computed in depends on its own length alone. A pool is a list of blocks; each block is, for
- * every layer, one tensor of keys and one of values, `[rowsPerBlock, K, capacity, d]`. Occupied rows are dense: the last
- * row moves into a hole. A run over the first n rows of a block needs no copy, since rows are outermost.
+ * every layer, one tensor of keys and one of values, `[rowsPerBlock, K, columns, d]`. Occupied rows are dense: the last
+ * row moves into a hole. A run over the first n rows of a block needs no copy, since rows are outermost; the compiled step writes
+ * new positions there itself.
  */
-import { cacheCapacity } from './ladder.js';
+import { cacheColumns } from './ladder.js';
 import { positionBytes } from './memory-budget.js';
 
 export interface KvGeometry {
@@ -22,6 +23,8 @@ export interface CacheRow<Owner> {
 }
 
 export interface CachePool<Owner> {
+  readonly columns: number;
+  /** positions that a row holds: the last column belongs to no sequence, and takes what is fed for none */
   readonly capacity: number;
   readonly rows: CacheRow<Owner>[];
   readonly blocks: CacheBlock[];
@@ -44,14 +47,9 @@ interface CacheBlock extends LayerMemory {
   views: Map<string, CacheView>;
 }
 
-/** Rows of a block, `[rows, K, capacity, d]`, sharing its memory. The same rows are always the same object. */
+/** Rows of a block, `[rows, K, columns, d]`, sharing its memory. The same rows are always the same object. */
 export interface CacheView extends LayerMemory {
   shape: number[];
-}
-
-/** New positions, `[rows, K, positions, d]`. */
-export interface NewEntries extends LayerMemory {
-  positions: number;
 }
 
 export type KvCacheMemory<Owner extends { cached: number }> = ReturnType<typeof createKvCache<Owner>>;
@@ -64,11 +62,11 @@ export function createKvCache<Owner extends { cached: number }>(
   const { layers, heads, headDim } = geometry;
   const pools = new Map<number, CachePool<Owner>>();
   let bytes = 0;
-  const blockBytes = (capacity: number) => rowsPerBlock * capacity * positionBytes(geometry);
+  const bytesOf = (columns: number) => rowsPerBlock * columns * positionBytes(geometry);
 
-  function pool(capacity: number): CachePool<Owner> {
-    let found = pools.get(capacity);
-    if (!found) pools.set(capacity, (found = { capacity, rows: [], blocks: [] }));
+  function pool(columns: number): CachePool<Owner> {
+    let found = pools.get(columns);
+    if (!found) pools.set(columns, (found = { columns, capacity: columns - 1, rows: [], blocks: [] }));
     return found;
   }
 
@@ -76,14 +74,15 @@ export function createKvCache<Owner extends { cached: number }>(
     return blocks[Math.floor(index / rowsPerBlock)] as CacheBlock;
   }
 
-  function place(owner: Owner, capacity: number): CacheRow<Owner> | undefined {
-    const target = pool(capacity);
+  function place(owner: Owner, length: number): CacheRow<Owner> | undefined {
+    const columns = cacheColumns(length);
+    const target = pool(columns);
     if (target.rows.length === target.blocks.length * rowsPerBlock) {
-      if (bytes + blockBytes(capacity) > maxBytes) return undefined;
+      if (bytes + bytesOf(columns) > maxBytes) return undefined;
       const tensors = () =>
-        Array.from({ length: layers }, () => new Float32Array(rowsPerBlock * heads * capacity * headDim));
+        Array.from({ length: layers }, () => new Float32Array(rowsPerBlock * heads * columns * headDim));
       target.blocks.push({ keys: tensors(), values: tensors(), views: new Map() });
-      bytes += blockBytes(capacity);
+      bytes += bytesOf(columns);
     }
     const row = { owner, pool: target, index: target.rows.length };
     target.rows.push(row);
@@ -93,7 +92,7 @@ export function createKvCache<Owner extends { cached: number }>(
   /** Each tensor of the row's block, and where the row starts in it. */
   function* tensorsOf({ pool: source, index }: CacheRow<Owner>): Generator<[Float32Array, number]> {
     const block = blockOf(source, index);
-    const start = (index % rowsPerBlock) * heads * source.capacity * headDim;
+    const start = (index % rowsPerBlock) * heads * source.columns * headDim;
     for (const tensor of block.keys) yield [tensor, start];
     for (const tensor of block.values) yield [tensor, start];
   }
@@ -103,8 +102,8 @@ export function createKvCache<Owner extends { cached: number }>(
     for (const [target, targetStart] of tensorsOf(to)) {
       const [source, sourceStart] = sources.next().value as [Float32Array, number];
       for (let head = 0; head < heads; head++) {
-        const at = sourceStart + head * from.pool.capacity * headDim;
-        target.set(source.subarray(at, at + positions * headDim), targetStart + head * to.pool.capacity * headDim);
+        const at = sourceStart + head * from.pool.columns * headDim;
+        target.set(source.subarray(at, at + positions * headDim), targetStart + head * to.pool.columns * headDim);
       }
     }
   }
@@ -121,10 +120,10 @@ export function createKvCache<Owner extends { cached: number }>(
 
   /** Frees blocks without rows. */
   function trim(): void {
-    for (const { rows, blocks, capacity } of pools.values()) {
+    for (const { rows, blocks, columns } of pools.values()) {
       while (rows.length <= (blocks.length - 1) * rowsPerBlock) {
         blocks.pop();
-        bytes -= blockBytes(capacity);
+        bytes -= bytesOf(columns);
       }
     }
   }
@@ -136,8 +135,9 @@ export function createKvCache<Owner extends { cached: number }>(
       return bytes;
     },
     maxBytes,
-    blockBytes,
-    /** A row of the given capacity, or `undefined` when it would take the cache over its limit. Its contents are undefined. */
+    /** memory of a block whose rows hold `length` positions */
+    blockBytes: (length: number) => bytesOf(cacheColumns(length)),
+    /** A row that holds `length` positions, or `undefined` when it would take the cache over its limit. It holds zeros, or what others left. */
     place,
     /** Gives the row up; another row of its pool may move. Its block stays allocated until `trim`. */
     remove,
@@ -146,7 +146,7 @@ export function createKvCache<Owner extends { cached: number }>(
     copyPositions,
     /** Moves a row to the next capacity; `undefined` (and no change) when there is no room. */
     grow(row: CacheRow<Owner>): CacheRow<Owner> | undefined {
-      const larger = place(row.owner, cacheCapacity(row.pool.capacity + 1));
+      const larger = place(row.owner, row.pool.capacity + 1);
       if (!larger) return undefined;
       copyPositions(row, larger, row.owner.cached);
       remove(row);
@@ -154,7 +154,7 @@ export function createKvCache<Owner extends { cached: number }>(
     },
     /** Exchanges two rows of one pool. */
     swap(a: CacheRow<Owner>, b: CacheRow<Owner>): void {
-      const size = heads * a.pool.capacity * headDim;
+      const size = heads * a.pool.columns * headDim;
       const others = tensorsOf(b);
       for (const [left, leftStart] of tensorsOf(a)) {
         const [right, rightStart] = others.next().value as [Float32Array, number];
@@ -166,33 +166,15 @@ export function createKvCache<Owner extends { cached: number }>(
       a.pool.rows[a.index] = a;
       a.pool.rows[b.index] = b;
     },
-    /** Writes the first `count` new positions of entry `from` at `position…` of the row. */
-    write(row: CacheRow<Owner>, position: number, entries: NewEntries, from: number, count: number): void {
-      const { capacity } = row.pool;
-      const { keys, values } = blockOf(row.pool, row.index);
-      const start = (row.index % rowsPerBlock) * heads * capacity * headDim + position * headDim;
-      const source = from * heads * entries.positions * headDim;
-      const copyHeads = (added: Float32Array, target: Float32Array) => {
-        for (let head = 0; head < heads; head++) {
-          let at = source + head * entries.positions * headDim;
-          let to = start + head * capacity * headDim;
-          for (const end = to + count * headDim; to < end;) target[to++] = added[at++] as number;
-        }
-      };
-      for (let layer = 0; layer < layers; layer++) {
-        copyHeads(entries.keys[layer] as Float32Array, keys[layer] as Float32Array);
-        copyHeads(entries.values[layer] as Float32Array, values[layer] as Float32Array);
-      }
-    },
     /** `count` rows from `first` on, all in one block, by layer, without a copy. */
     view(source: CachePool<Owner>, first: number, count: number): CacheView {
       const { keys, values, views } = blockOf(source, first);
       const known = views.get(`${first % rowsPerBlock}+${count}`);
       if (known) return known;
-      const rowSize = heads * source.capacity * headDim;
+      const rowSize = heads * source.columns * headDim;
       const start = (first % rowsPerBlock) * rowSize;
       const part = (tensor: Float32Array) => tensor.subarray(start, start + count * rowSize);
-      const view = { keys: keys.map(part), values: values.map(part), shape: [count, heads, source.capacity, headDim] };
+      const view = { keys: keys.map(part), values: values.map(part), shape: [count, heads, source.columns, headDim] };
       views.set(`${first % rowsPerBlock}+${count}`, view);
       return view;
     },

@@ -11,11 +11,12 @@ export function paddedLength(length: number): number {
 }
 
 /**
- * Positions of a cache row that holds `length`: at least 64, since a decoding step costs hardly more there than at 32, then as
- * above. What a step costs beyond its matrix products is reading the cache, filled or not.
+ * Columns of a cache row that holds `length` positions and one more, which belongs to no sequence (`forwardCached`): at least 64, since a
+ * decoding step costs hardly more there than at 32, then as above. What a step costs beyond its matrix products is reading
+ * the cache, filled or not.
  */
-export function cacheCapacity(length: number): number {
-  return Math.max(64, paddedLength(length));
+export function cacheColumns(length: number): number {
+  return Math.max(64, paddedLength(length + 1));
 }
 
 function nextRung(rung: number): number {

@@ -7,7 +7,7 @@ import { initializeLora, type LoraConfig } from '../lora.js';
 import { parameterCount, type HostParameters } from '../parameters.js';
 import { checkVocabulary } from '../tokenizer.js';
 import { chooseBackend, type BackendChoice, type BackendName } from './backend.js';
-import { memoryBudget, workerCount, type MemoryBudget } from './memory-budget.js';
+import { memoryBudget, stepsPerRun, workerCount, type MemoryBudget } from './memory-budget.js';
 import type { EngineStatistics } from './protocol.js';
 import type { EngineTokenizer, LocalLearner, LocalPolicy } from './types.js';
 import { startWorkerGroup } from './worker-group.js';
@@ -115,6 +115,7 @@ export async function createLocalEngine<T extends EngineTokenizer>({
     maxCacheBytes,
     maxArenaBytes,
     maxRows,
+    mostSteps: choice.backend === 'compiled' ? stepsPerRun(config) : 1,
     compiledShapes,
     eosTokenIds: tokenizer.eosTokenIds,
   };

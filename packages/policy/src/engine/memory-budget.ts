@@ -57,6 +57,15 @@ export function workerCount(config: ModelConfig, threads: number): number {
   return parameterCount(config) < SMALL_MODEL_PARAMETERS ? threads : 1;
 }
 
+/**
+ * Decoding steps of one run of the compiled sampler. A run of a small model takes as long as three of its steps, whatever it computes: 32 rows
+ * of 0.1M parameters 54 ms for a hundred tokens one by one, 45 by fours, 56 by eights, where rows wait for the last to end; large
+ * models would only take longer to compile.
+ */
+export function stepsPerRun(config: ModelConfig): number {
+  return parameterCount(config) < SMALL_MODEL_PARAMETERS ? 4 : 1;
+}
+
 export function cacheGeometry({ numHiddenLayers, numKeyValueHeads, headDim }: ModelConfig): KvGeometry {
   return { layers: numHiddenLayers, heads: numKeyValueHeads, headDim };
 }

@@ -22,6 +22,7 @@ export interface EngineSetup {
   maxCacheBytes: number;
   maxArenaBytes: number;
   maxRows: number;
+  mostSteps: number;
   compiledShapes: number;
   eosTokenIds: readonly number[];
 }

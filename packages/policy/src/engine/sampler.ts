@@ -1,18 +1,18 @@
 /**
  * Continuous batching over a KV cache. Every step feeds one token to each active sequence, be it a token of its prompt, an
- * observation or the one just sampled; sequences join and leave between steps. A sequence keeps its cache under its id, so
- * a tool's answer costs only its own tokens.
+ * observation or the one just sampled; sequences join and leave between runs of one or several steps. A sequence keeps its
+ * cache under its id, so a tool's answer costs only its own tokens.
  *
  * What is sampled depends neither on company nor on the clock:
- * - draw i is a function of (seed, position) (`philox.ts`);
+ * - draw i is a function of (seed, position) (`philox.ts`), made in the graph, whatever the number of steps of a run;
+ * - what a run draws after a sequence's last token is dropped;
  * - a row attends in the shape of its own pool, which its own length decides (`kv-cache.ts`);
  * - a step has at least four rows (`decoder.ts`);
- * - a chunk of a prompt or observation gives the bits of as many steps (`prefillStep`), so a dropped sequence, fed again, gets its
+ * - a chunk of a prompt or observation gives the bits of as many steps (`forwardCached`), so a dropped sequence, fed again, gets its
  *   cache back bit by bit, and a copied prefix is what the sequence would have computed itself.
  */
-import { drawFromBlocks } from './blocked-distribution.js';
-import { tokenDrawer } from './draw.js';
-import type { Decoder, NextTokenScores } from './decoder.js';
+import { divergedMessage, tokenDrawer, type Draw } from './draw.js';
+import type { Decoder, Fed } from './decoder.js';
 import type { CachePool, KvCacheMemory } from './kv-cache.js';
 import { uniform } from './philox.js';
 import { createSequences, dropCache, type ActiveRequest, type Sequence } from './sequences.js';
@@ -54,7 +54,9 @@ export function createSampler(
     if (running) return;
     running = true;
     try {
-      while (sequences.admit(finish)) {
+      for (;;) {
+        sequences.removeDeparted();
+        if (!sequences.admit(finish)) break;
         for (const sequence of sequences.active()) await prefill(sequence);
         for (const pool of cache.pools()) await stepPool(pool);
       }
@@ -62,6 +64,7 @@ export function createSampler(
       for (const sequence of sequences.active()) finish(sequence, error as Error);
     } finally {
       running = false;
+      sequences.removeDeparted();
     }
   }
 
@@ -72,28 +75,55 @@ export function createSampler(
     // The last known token is left for a step, which gives the logits. A chunk stays within the row's capacity.
     const count = Math.min(decoder.chunkTokens, tokens.length - 1 - cached, row.pool.capacity - cached);
     if (count < MIN_CHUNK) return;
-    const entries = await decoder.prefill(cache, row, tokens.slice(cached, cached + count));
-    if (!isUnchanged(sequence, request, cached, row)) return;
-    cache.write(row, cached, entries, 0, count);
-    sequence.cached += count;
+    await decoder.prefill(cache, row, tokens.slice(cached, cached + count));
+    if (isUnchanged(sequence, request, cached, row)) sequence.cached += count;
   }
 
-  /** Feeds one token to each working row of a pool. */
+  /** Feeds one or several tokens to each working row of a pool. */
   async function stepPool(pool: CachePool<Sequence>): Promise<void> {
     const span = arrange(pool);
     for (let first = 0; first < span; first += cache.rowsPerBlock) {
       const rows = pool.rows.slice(first, Math.min(first + cache.rowsPerBlock, span));
       const before = rows.map(({ owner: sequence }) => ({ sequence, ...sequence }));
-      const fed = before.map(nextToken);
-      const { scores, entries } = await decoder.step(cache, pool, first, fed);
+      const steps = stepsFor(before);
+      const fed = before.map((sequence) => fedBy(sequence, pool.capacity, steps));
+      const decoded = await decoder.run(cache, pool, first, fed, steps);
       before.forEach(({ sequence, request, cached, row }, i) => {
-        if (!fed[i] || !request || !row || !isUnchanged(sequence, request, cached, row)) return;
-        cache.write(row, cached, entries, i, 1);
-        sequence.cached++;
-        if (sequence.cached < sequence.tokens.length) return;
-        sampleFrom(scores(i), sequence, request);
+        if (!request || !row || !isUnchanged(sequence, request, cached, row)) return;
+        for (let step = 0; step < steps && sequence.cached < pool.capacity && sequence.request; step++) {
+          sequence.cached++;
+          if (sequence.cached < sequence.tokens.length) continue;
+          const at = i * steps + step;
+          const drawn = { token: decoded.tokens[at] as number, logprob: decoded.logprobs[at] as number };
+          accept(
+            () => (isPlain(request) ? drawn : drawOnHost(decoded.logits(i), sequence, request)),
+            sequence,
+            request,
+          );
+        }
       });
     }
+  }
+
+  /** Several steps where all rows draw in the graph, and most of them have that many to make. */
+  function stepsFor(rows: readonly Sequence[]): number {
+    const { mostSteps } = decoder;
+    let longEnough = 0;
+    let working = 0;
+    for (const { request, tokens, cached } of rows) {
+      if (!request) continue;
+      if (!isPlain(request)) return 1;
+      working++;
+      // The last token to be sampled is not fed.
+      const left = tokens.length - 1 - cached + request.limit - request.tokens.length;
+      if (left >= mostSteps) longEnough++;
+    }
+    return 2 * longEnough > working ? mostSteps : 1;
+  }
+
+  /** Whether a request's tokens are drawn in the graph. */
+  function isPlain({ options: { temperature, topK, topP } }: ActiveRequest): boolean {
+    return temperature === 0 || (topK === 0 && topP === 1);
   }
 
   /** False if the request was aborted, or the sequence released or its cache dropped, while a run was under way. */
@@ -101,15 +131,16 @@ export function createSampler(
     return sequence.request === request && sequence.cached === cached && sequence.row === row;
   }
 
-  function sampleFrom({ logits, distribution }: NextTokenScores, sequence: Sequence, request: ActiveRequest): void {
-    const { options, tokens, logprobs } = request;
+  function drawOnHost(logits: Float32Array, { cached }: Sequence, { options }: ActiveRequest) {
+    return draw(logits, uniform(options.seed, cached), options);
+  }
+
+  /** Takes the next token of a sequence. */
+  function accept(next: () => Draw, sequence: Sequence, request: ActiveRequest): void {
+    const { tokens, logprobs } = request;
     try {
-      const { temperature, topK, topP, seed } = options;
-      const random = uniform(seed, sequence.cached);
-      const { token, logprob } =
-        distribution && temperature > 0 && topK === 0 && topP === 1
-          ? drawFromBlocks(distribution, logits, random, temperature)
-          : draw(logits, random, options);
+      const { token, logprob } = next();
+      if (!Number.isFinite(logprob)) throw new Error(divergedMessage(logprob));
       tokens.push(token);
       logprobs.push(logprob);
       sequence.tokens.push(token);
@@ -141,12 +172,12 @@ export function createSampler(
     return rows - rest + (rest > 0 ? decoder.paddedRows(rest) : 0);
   }
 
-  function nextToken({ request, tokens, cached, row }: Sequence) {
-    // A chunk may have filled the row up; it grows before the next round.
-    const fits = row !== undefined && cached < row.pool.capacity;
-    return request && fits
-      ? { token: tokens[cached] as number, cached, temperature: request.options.temperature }
-      : undefined;
+  function fedBy({ request, tokens, cached }: Sequence, capacity: number, steps: number): Fed {
+    if (!request) return { tokens: [0], cached: capacity, temperature: 1, uniforms: [] };
+    const { temperature, seed } = request.options;
+    const uniforms = Array.from({ length: steps }, (_, step) => uniform(seed, cached + 1 + step));
+    // A chunk may have filled the row up; then this feeds nothing, and the row grows before the next round.
+    return { tokens: tokens.slice(cached, cached + steps), cached, temperature, uniforms };
   }
 
   function finish(sequence: Sequence, outcome: SampleResult['stopReason'] | Error): void {
@@ -179,6 +210,7 @@ export function createSampler(
       if (!sequence) return;
       finish(sequence, new Error(`sequence "${sequenceId}" was released while it was being sampled`));
       sequences.forget(sequence);
+      if (!running) sequences.removeDeparted();
     },
     dropCaches() {
       for (const sequence of sequences.all()) dropCache(sequence);

@@ -1,6 +1,5 @@
 /** Which sequences there are, which of them have a place in the cache, and who has to make room. */
 import type { CacheRow, KvCacheMemory } from './kv-cache.js';
-import { cacheCapacity } from './ladder.js';
 import type { StopMatcher } from './stop-strings.js';
 import type { SampleRequest, SampleResult } from './types.js';
 
@@ -36,6 +35,8 @@ export function createSequences(cache: KvCacheMemory<Sequence>) {
   const byId = new Map<string, Sequence>();
   /** have a request; in order of arrival */
   const active = new Set<Sequence>();
+  /** forgotten, with their rows still in place */
+  const departed: Sequence[] = [];
   let clock = 0;
   let evictions = 0;
 
@@ -71,8 +72,7 @@ export function createSequences(cache: KvCacheMemory<Sequence>) {
   function ensureRow(sequence: Sequence): boolean {
     const { row, cached } = sequence;
     if (row && cached < row.pool.capacity) return true;
-    const capacity = cacheCapacity(cached + 1);
-    const found = makingRoom(sequence, () => (row ? cache.grow(row) : cache.place(sequence, capacity)));
+    const found = makingRoom(sequence, () => (row ? cache.grow(row) : cache.place(sequence, cached + 1)));
     if (found) sequence.row = found;
     return found !== undefined;
   }
@@ -98,7 +98,7 @@ export function createSequences(cache: KvCacheMemory<Sequence>) {
     if (!available && from.request) return false;
     sequence.prefix = undefined;
     if (!available) return true;
-    const row = makingRoom(sequence, () => cache.place(sequence, cacheCapacity(positions + 1)));
+    const row = makingRoom(sequence, () => cache.place(sequence, positions + 1));
     if (!row) return true;
     sequence.row = row;
     // Making room may have dropped the giver.
@@ -113,7 +113,7 @@ export function createSequences(cache: KvCacheMemory<Sequence>) {
     const megabytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
     return new Error(
       `the KV cache is too small for a sequence of ${tokens.length} tokens: position ${cached} needs a block of ` +
-        `${megabytes(cache.blockBytes(cacheCapacity(cached + 1)))}, maxCacheBytes is ${megabytes(cache.maxBytes)}; raise it, or lower maxRows`,
+        `${megabytes(cache.blockBytes(cached + 1))}, maxCacheBytes is ${megabytes(cache.maxBytes)}; raise it, or lower maxRows`,
     );
   }
 
@@ -165,9 +165,14 @@ export function createSequences(cache: KvCacheMemory<Sequence>) {
       active.delete(sequence);
     },
 
+    /** Its row stays until `removeDeparted`: a step under way may write to rows, which must not move meanwhile. */
     forget(sequence: Sequence): void {
-      forgetRow(sequence);
       byId.delete(sequence.id);
+      departed.push(sequence);
+    },
+
+    removeDeparted(): void {
+      for (const sequence of departed.splice(0)) forgetRow(sequence);
     },
   };
 }

@@ -97,16 +97,17 @@ describe.each(engineBackend === 'compiled' ? kinds : kinds.slice(0, 1))(
   '$kind: what a sequence samples depends on nothing but itself',
   ({ config }) => {
     const rollouts = randomRollouts(24, 11);
-    // Each alone, on an engine whose batches never hold a second row.
+    // Each alone and step by step, on an engine whose batches never hold a second row.
     const alone = (async () => {
-      const engine = await tinyEngine({ config });
+      const engine = await tinyEngine({ config, mostSteps: 1 });
       const outcomes: Outcome[] = [];
       for (const rollout of rollouts) outcomes.push(await play(engine, rollout, false));
       return outcomes;
     })();
 
     it.each([
-      { name: 'all at once', setup: {} },
+      { name: 'all at once, four steps a run', setup: {} },
+      { name: 'seven steps a run', setup: { mostSteps: 7 } },
       { name: 'all at once, two threads', setup: { threads: 2 } },
       { name: 'blocks of 8 rows', setup: { maxRows: 8 } },
       // Room for two blocks of four of the longest rows, which is what one of them needs to grow: rows are dropped and fed again.

@@ -45,6 +45,7 @@ export function tinyEngine(setup: Partial<EngineSetup> = {}): Promise<Engine> {
     maxCacheBytes: 2 ** 28,
     maxArenaBytes: 2 ** 28,
     maxRows: 32,
+    mostSteps: 4,
     compiledShapes: 32,
     eosTokenIds: tokenizer.eosTokenIds,
     ...setup,

@@ -2,7 +2,7 @@ import '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 
-import { blockedDistribution, blockedShapes, drawFromBlocks } from '../../src/engine/blocked-distribution.js';
+import { drawInGraph, LARGEST_UNIFORM } from '../../src/engine/draw-in-graph.js';
 import { tokenDrawer } from '../../src/engine/draw.js';
 import { philox2x32, uniform } from '../../src/engine/philox.js';
 import { stopMatchers, toByteString } from '../../src/engine/stop-strings.js';
@@ -40,11 +40,6 @@ describe('drawing a token', () => {
   // p² normalised: 1/4, 1/16, 1/64, 1/64 over 22/64 → 16/22, 4/22, 1/22, 1/22
   it('sharpens at temperature 0.5', () => expect(shares({ temperature: 0.5 })).toEqual([727, 182, 46, 45]));
 
-  it('takes the most probable, the first of equals, at temperature 0', () => {
-    expect(shares({ temperature: 0 })).toEqual([1000, 0, 0, 0]);
-    expect(draw(Float32Array.of(1, 5, 5, 0), 0.99, { ...plain, temperature: 0 }).token).toBe(1);
-  });
-
   // 0.5 : 0.25 → two thirds, one third; the third of three equals (0.125 twice) is cut by its id
   it('keeps the k most probable', () => {
     expect(shares({ topK: 2 })).toEqual([667, 333, 0, 0]);
@@ -61,7 +56,6 @@ describe('drawing a token', () => {
   it('reports the log-probability with temperature, before top-k and top-p', () => {
     expect(draw(logits, 0, { ...plain, topK: 1 }).logprob).toBeCloseTo(Math.log(0.5), 6);
     expect(draw(logits, 0, { ...plain, temperature: 0.5 }).logprob).toBeCloseTo(Math.log(16 / 22), 6);
-    expect(draw(logits, 0, { ...plain, temperature: 0 }).logprob).toBeCloseTo(Math.log(0.5), 6);
   });
 
   it('never draws a token of no mass, and says when there is none', () => {
@@ -71,35 +65,55 @@ describe('drawing a token', () => {
   });
 });
 
-describe('drawing from blocks of a large vocabulary', () => {
-  const vocabSize = 1000;
+describe.each([4, 128, 1000])('drawing in the graph from a vocabulary of %i', (vocabSize) => {
   const logits = Float32Array.from({ length: vocabSize }, (_, id) => Math.sin(id * 1.7) * 4 - (id % 3 ? 0 : 60));
-  const draw = tokenDrawer(vocabSize);
-
-  it.each([1, 0.5, 2])('gives the token and log-probability of the whole row, temperature %d', (temperature) => {
-    const parts = tf.tidy(() => {
-      const tensors = blockedDistribution(tf.tensor2d(logits, [1, vocabSize]), tf.tensor1d([1 / temperature]));
-      return Object.fromEntries(
-        Object.entries(tensors).map(([name, tensor]) => [name, tensor.dataSync() as Float32Array]),
-      );
+  const inGraph = (randoms: readonly number[], temperature: number, row = logits) =>
+    tf.tidy(() => {
+      const column = (values: readonly number[]) => tf.tensor2d([...values], [values.length, 1]);
+      const { tokens, logprobs } = drawInGraph(tf.tile(tf.tensor2d(row, [1, vocabSize]), [randoms.length, 1]), {
+        uniforms: column(randoms),
+        inverseTemperatures: column(randoms.map(() => 1 / (temperature || 1))),
+        greedy: tf.cast(column(randoms.map(() => Number(temperature === 0))), 'int32'),
+      });
+      return { tokens: [...tokens.dataSync()], logprobs: [...logprobs.dataSync()] };
     });
-    const distribution = { mass: parts.mass!, blocks: parts.blocks!, max: parts.max![0]! };
-    const shapes = blockedShapes(1, vocabSize);
-    expect([parts.mass!.length, parts.blocks!.length]).toEqual([shapes.mass[1], shapes.blocks[1]]);
+  const softmax = (temperature: number) => {
+    const mass = [...logits].map((logit) => Math.exp(logit / temperature));
+    const total = mass.reduce((sum, each) => sum + each, 0);
+    return mass.map((each) => each / total);
+  };
+
+  it.each([1, 0.5, 2])('inverts the cumulative distribution, temperature %d', (temperature) => {
+    const probabilities = softmax(temperature);
+    const randoms = Array.from({ length: 500 }, (_, i) => (i + 0.5) / 500);
+    const { tokens, logprobs } = inGraph(randoms, temperature);
     let same = 0;
-    for (let i = 0; i < 2000; i++) {
-      const random = (i + 0.5) / 2000;
-      const whole = { ...draw(logits, random, { temperature, topK: 0, topP: 1 }) };
-      const blocked = drawFromBlocks(distribution, logits, random, temperature);
-      if (blocked.token !== whole.token) continue; // float32 sums move the borders between tokens by 1e-7
-      same++;
-      expect(blocked.logprob).toBeCloseTo(whole.logprob, 5);
+    tokens.forEach((token, i) => {
+      let rest = randoms[i]!;
+      const expected = probabilities.findIndex((probability) => (rest -= probability) < 0);
+      if (token === expected) same++; // float32 sums move the borders between tokens by 1e-7
+      expect(logprobs[i]).toBeCloseTo(Math.log(probabilities[token]!), 4);
+    });
+    expect(same).toBeGreaterThan(497);
+  });
+
+  it('draws no token of no mass at either end', () => {
+    const masked = logits.map((logit, id) => (id === 0 || id === vocabSize - 1 ? -Infinity : logit));
+    for (const token of inGraph([0, LARGEST_UNIFORM], 1, masked).tokens) {
+      expect(token).toBeGreaterThan(0);
+      expect(token).toBeLessThan(vocabSize - 1);
     }
-    expect(same).toBeGreaterThan(1990);
-    for (const random of [0, 1 - 2 ** -53]) {
-      const { token } = drawFromBlocks(distribution, logits, random, temperature);
-      expect(distribution.mass[token]).toBeGreaterThan(0);
-    }
+  });
+
+  it('takes the first of the most probable at temperature 0, its log-probability that of temperature 1', () => {
+    const best = logits.indexOf(Math.max(...logits));
+    const { tokens, logprobs } = inGraph([0.99], 0);
+    expect(tokens).toEqual([best]);
+    expect(logprobs[0]).toBeCloseTo(Math.log(softmax(1)[best]!), 4);
+  });
+
+  it('is not a number where logits are not', () => {
+    expect(inGraph([0.5], 1, logits.map(() => NaN)).logprobs[0]).toBeNaN(); // prettier-ignore
   });
 });
 

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { adamWStep } from '../../src/engine/adamw.js';
-import { cacheCapacity, paddedLength } from '../../src/engine/ladder.js';
+import { cacheColumns, paddedLength } from '../../src/engine/ladder.js';
 import { planMicroBatches } from '../../src/engine/micro-batches.js';
 
 describe('the ladder of lengths', () => {
@@ -10,7 +10,7 @@ describe('the ladder of lengths', () => {
     expect([1, 32, 33, 96, 97, 129, 193, 257, 385, 1000].map(paddedLength)).toEqual([
       32, 32, 64, 96, 128, 192, 256, 384, 512, 1024,
     ]);
-    expect([1, 64, 65, 97, 129, 193].map(cacheCapacity)).toEqual([64, 64, 96, 128, 192, 256]);
+    expect([1, 63, 64, 96, 128, 192].map(cacheColumns)).toEqual([64, 64, 96, 128, 192, 256]);
   });
 });
 
