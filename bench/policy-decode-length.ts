@@ -1,9 +1,11 @@
 /**
  * Decoding time over length: 16 sequences grow turn by turn, each turn a 16-token observation and 48 sampled tokens. With
  * a cache that is never computed again, the time of a token is a + b·length, and the time of a sequence a·n + b·n²/2.
- * `node --import tsx --conditions=tapo-source bench/policy-decode-length.ts [--size 0.2M] [--turns 32] [--json]`
+ * `node --import tsx --conditions=tapo-source bench/policy-decode-length.ts [--size 0.2M] [--turns 32] [--svg FILE] [--json]`
  */
+import { writeFile } from 'node:fs/promises';
 import { argument, milliseconds, report, startEngine, type Size } from './policy-bench.js';
+import { scatterPlot } from './scatter-plot.js';
 
 const engine = await startEngine(argument('size', '0.2M') as Size, { threads: Number(argument('threads', '1')) });
 const turns = Number(argument('turns', '32'));
@@ -51,4 +53,11 @@ report(
   best.map((point) => ({ length: point.length, 'ms/step': point.milliseconds, 'fit ms/step': a + b * point.length })),
 );
 report('policy-decode-length-fit', [{ 'fixed ms/step': a, 'µs/step per position': b * 1000, r2 }]);
+const svg = argument('svg', '');
+if (svg !== '') {
+  const points = best.map(({ length: x, milliseconds: y }) => ({ x, y }));
+  const title = `One decoding step of 16 sequences: ${a.toFixed(2)} ms + ${(b * 1000).toFixed(2)} µs per position, R² ${r2.toFixed(4)}`;
+  const line = { x: turns * 64, intercept: a, slope: b };
+  await writeFile(svg, scatterPlot(points, line, { title, x: 'length of the sequences, tokens', y: 'ms per step' }));
+}
 await engine.close();
