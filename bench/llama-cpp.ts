@@ -91,10 +91,10 @@ for (const sequences of [1, 16, 64]) {
     const context = await llamaModel.createContext({ sequences, contextSize: 128, batchSize: 512, threads });
     const slots = prompts.map(() => context.getSequence());
     contexts.push(context);
-    contestants.push({
-      name,
-      run: () => Promise.all(slots.map((slot, i) => sampleLlama(slot, prompts[i]!, i))).then(),
-    });
+    const run = async () => {
+      await Promise.all(slots.map((slot, i) => sampleLlama(slot, prompts[i]!, i)));
+    };
+    contestants.push({ name, run });
   }
   const rounds = Number(argument('rounds', '3'));
   const times = await alternate(contestants, sequences === 64 ? 1 : rounds);

@@ -85,12 +85,13 @@ async function compare({ name, engine, prompts, directory, sampledTokens, fixed 
   await engine.close();
   await rm(directory, { recursive: true });
   const phase = (key: 'sample' | 'oldLogprobs' | 'update') => median(phases.slice(1).map((each) => each[key] * 1000));
+  const [tapo, old, trl] = [times['tapo']!, phase('oldLogprobs'), times['trl']!];
   return {
     workload: name,
-    'tapo ms': times['tapo']!,
+    'tapo ms': tapo,
     'sample ms': phase('sample'),
-    'old logprobs ms': phase('oldLogprobs'),
+    'old logprobs ms': old,
     'update ms': phase('update'),
-    ...(python && { 'TRL ms': times['trl']!, ratio: times['trl']! / times['tapo']! }),
+    ...(python && { 'TRL ms': trl, ratio: trl / tapo, 'without old logprobs': trl / (tapo - old) }),
   };
 }
