@@ -1,5 +1,5 @@
 /**
- * The peak of a process that does what `estimateMemory` foretells (`tapo model show`); the comparison is made by hand:
+ * What `estimateMemory` foretells (`tapo model show`) against the peak of a process that does it; a table in Markdown:
  *
  *     node --import tsx --conditions=tapo-source bench/memory-estimate.ts [SIZE,…] [MODE,…]
  */
@@ -11,6 +11,7 @@ import {
   createLocalEngine,
   characterTokenizer,
   createTokenizer,
+  estimateMemory,
   parameterShapes,
   parseModelConfig,
 } from '@tapo/policy';
@@ -26,14 +27,12 @@ type Size = keyof typeof shapes;
 
 const peakMemory = async () => Number(/VmHWM:\s+(\d+)/.exec(await readFile('/proc/self/status', 'utf8'))?.[1]) * 1024;
 
+const configOf = (size: Size) =>
+  parseModelConfig({ model_type: 'llama', tie_word_embeddings: true, max_position_embeddings: 8192, ...shapes[size] });
+
+/** Prints the peak in bytes. */
 async function measure(size: Size, mode: string, rows: number, length: number): Promise<void> {
-  const before = await peakMemory();
-  const config = parseModelConfig({
-    model_type: 'llama',
-    tie_word_embeddings: true,
-    max_position_embeddings: 8192,
-    ...shapes[size],
-  });
+  const config = configOf(size);
   const parameters = Object.fromEntries(
     Object.entries(parameterShapes(config)).map(([name, shape]) => {
       const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
@@ -44,15 +43,13 @@ async function measure(size: Size, mode: string, rows: number, length: number): 
       return [name, { data, shape, dtype: 'float32' as const }];
     }),
   );
-  const loaded = await peakMemory();
   const tokenizer = { ...createTokenizer(characterTokenizer()), vocabSize: config.vocabSize };
-  const checkpointing = mode.endsWith('+checkpointing');
   const engine = await createLocalEngine({
     config,
     parameters,
+    transferParameters: true,
     tokenizer,
-    gradientCheckpointing: checkpointing,
-    microBatchTokens: rows * length,
+    gradientCheckpointing: mode.endsWith('+checkpointing'),
     ...(mode.startsWith('lora') && {
       lora: {
         rank: 16,
@@ -62,7 +59,6 @@ async function measure(size: Size, mode: string, rows: number, length: number): 
       },
     }),
   });
-  const started = await peakMemory();
   if (mode === 'sample') {
     await Promise.all(
       Array.from({ length: rows }, (_, row) =>
@@ -96,7 +92,19 @@ async function measure(size: Size, mode: string, rows: number, length: number): 
   }
   const peak = await peakMemory();
   await engine.close();
-  console.log(JSON.stringify({ before, loaded, started, peak }));
+  console.log(peak);
+}
+
+/** As the engine chooses micro-batches by itself. */
+function estimated(size: Size, mode: string, rows: number, length: number): { bytes: number; atOnce: number } {
+  const gradientCheckpointing = mode.endsWith('+checkpointing');
+  const { sampling, loraTraining, fullTraining, microBatchTokens } = estimateMemory(configOf(size), {
+    rows,
+    length,
+    gradientCheckpointing,
+  });
+  if (mode === 'sample') return { bytes: sampling, atOnce: rows * length };
+  return { bytes: mode.startsWith('lora') ? loraTraining : fullTraining, atOnce: microBatchTokens };
 }
 
 const [sizes = '4M,25M,135M', modes = 'sample,lora,lora+checkpointing,full', only] = process.argv.slice(2);
@@ -104,12 +112,32 @@ if (only) {
   const [rows, length] = only.split('x').map(Number) as [number, number];
   await measure(sizes as Size, modes, rows, length);
 } else {
-  for (const size of sizes.split(',')) {
+  const line = (...cells: string[]) => console.log(`| ${cells.join(' | ')} |`);
+  line('model', 'what', 'rows × tokens', 'estimated, GB', 'measured, GB', 'deviation');
+  line('---', '---', '---', '--:', '--:', '--:');
+  for (const size of sizes.split(',') as Size[]) {
     for (const mode of modes.split(',')) {
-      for (const shape of ['8x128', '8x512']) {
+      for (const [rows, length] of [
+        [8, 128],
+        [8, 512],
+      ] as const) {
+        const shape = `${rows}x${length}`;
         const args = ['--import', 'tsx', '--conditions=tapo-source', fileURLToPath(import.meta.url), size, mode, shape];
         const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
-        console.log(size, mode, shape, stdout.trim() || stderr.slice(-500));
+        const peak = Number(stdout.trim());
+        if (!(peak > 0)) throw new Error(`${size} ${mode} ${shape} printed no peak: ${stderr.slice(-500)}`);
+        const { bytes, atOnce } = estimated(size, mode, rows, length);
+        const what = mode === 'sample' ? 'sampling' : `${mode.replace('+', ', ')}, ${atOnce} tokens at once`;
+        const deviation = Math.round(100 * (bytes / peak - 1));
+        const gigabytes = (value: number) => (value / 1e9).toFixed(2);
+        line(
+          size,
+          what,
+          `${rows} × ${length}`,
+          gigabytes(bytes),
+          gigabytes(peak),
+          `${deviation > 0 ? '+' : ''}${deviation}%`,
+        );
       }
     }
   }

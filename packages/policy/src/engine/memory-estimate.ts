@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import type { ModelConfig } from '../config.js';
 import { loraShapes, type LoraConfig } from '../lora.js';
 import { parameterCount } from '../parameters.js';
+import { cacheCapacity } from './ladder.js';
 import { activationBytes, cacheGeometry, memoryBudget, positionBytes, workerCount } from './memory-budget.js';
 
 export interface EstimateMemoryOptions {
@@ -29,22 +30,25 @@ export interface MemoryEstimate {
   fullTraining: number;
   /** scalars of the adapter */
   loraParameters: number;
-  /** tokens that training computes at once */
+  /** tokens that training computes at once, in each worker */
   microBatchTokens: number;
 }
 
 /** Node, tfjs and ONNX Runtime; what they take again in each further worker. */
 const PROCESS_BYTES = 260e6;
 const WORKER_BYTES = 150e6;
-/** Compiled graphs of a function and their scratch. */
+/** Compiled graphs of training and their scratch. */
 const GRAPH_BYTES = 100e6;
+/** Those of sampling, and what each layer adds for each capacity of the cache. */
+const SAMPLING_GRAPH_BYTES = 80e6;
+const LAYER_GRAPH_BYTES = 3e6;
 
-/** `activationBytes` is what chooses micro-batches, and careful; so much of it was measured. */
-const ACTIVATIONS_KEPT = 0.7;
+/** `activationBytes` is what chooses micro-batches, which need not be exact; so much of it was measured. */
+const ACTIVATIONS_KEPT = { all: 0.7, checkpointed: 1.2 };
 
 /**
- * - weights: thrice while the worker receives its copy, then twice until the caller's is collected;
- * - sampling: keys and values, and as much again while a cache grows;
+ * - weights: once, when they are handed over to the engine (`transferParameters`, as `tapo` does), and once more in each further worker;
+ * - sampling: keys and values, as much again while a cache grows, and a compiled graph for each of its capacities;
  * - training: gradient and two moments of what is trained, what the backward pass keeps of a micro-batch, and its logits.
  */
 export function estimateMemory(
@@ -62,20 +66,29 @@ export function estimateMemory(
   const weights = 4 * parameterCount(config);
   const process = PROCESS_BYTES + (workers - 1) * (WORKER_BYTES + weights);
   const keyValueCache = rows * length * positionBytes(cacheGeometry(config));
-  const start = process + 3 * weights;
-  const sampling = start + 2 * keyValueCache + GRAPH_BYTES;
+  const graphs = workers * LAYER_GRAPH_BYTES * config.numHiddenLayers * capacitiesUpTo(length);
+  const sampling = process + weights + 2 * keyValueCache + SAMPLING_GRAPH_BYTES + graphs;
 
   const tokens = Math.min(rows * length, microBatchTokens);
-  const activations = ACTIVATIONS_KEPT * tokens * activationBytes(config, gradientCheckpointing);
-  const training = process + 2 * weights + activations + GRAPH_BYTES;
+  const everywhere = Math.min(rows * length, workers * microBatchTokens);
+  const kept = ACTIVATIONS_KEPT[gradientCheckpointing ? 'checkpointed' : 'all'];
+  const activations = kept * everywhere * activationBytes(config, gradientCheckpointing);
+  const training = process + weights + activations + GRAPH_BYTES;
   const loraParameters = Object.values(loraShapes(config, lora)).reduce((sum, [a = 1, b = 1]) => sum + a * b, 0);
   return {
     weights,
     keyValueCache,
     sampling,
-    loraTraining: Math.max(start, training + 16 * loraParameters),
-    fullTraining: Math.max(start, training + 3 * weights),
+    loraTraining: training + 16 * loraParameters,
+    fullTraining: training + 3 * weights,
     loraParameters,
     microBatchTokens: tokens,
   };
+}
+
+/** Capacities that a sequence's cache goes through until it holds `length`. */
+function capacitiesUpTo(length: number): number {
+  let count = 1;
+  for (let capacity = cacheCapacity(1); capacity < length; capacity = cacheCapacity(capacity + 1)) count++;
+  return count;
 }
