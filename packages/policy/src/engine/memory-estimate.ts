@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import type { ModelConfig } from '../config.js';
 import { loraShapes, type LoraConfig } from '../lora.js';
 import { parameterCount } from '../parameters.js';
-import { cacheCapacity } from './ladder.js';
+import { cacheColumns } from './ladder.js';
 import { activationBytes, cacheGeometry, memoryBudget, positionBytes, workerCount } from './memory-budget.js';
 
 export interface EstimateMemoryOptions {
@@ -89,6 +89,6 @@ export function estimateMemory(
 /** Capacities that a sequence's cache goes through until it holds `length`. */
 function capacitiesUpTo(length: number): number {
   let count = 1;
-  for (let capacity = cacheCapacity(1); capacity < length; capacity = cacheCapacity(capacity + 1)) count++;
+  for (let columns = cacheColumns(1); columns <= length; columns = cacheColumns(columns)) count++;
   return count;
 }
