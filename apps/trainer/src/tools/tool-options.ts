@@ -116,7 +116,9 @@ export function checkOptions(owner: string, options: object, known: Readonly<Rec
       throw new UsageError(`${owner} has no option "${name}"; did you mean ${meant}?`, `it has ${names.join(', ')}`);
     }
     if (value !== undefined && !kinds[kind](value)) {
-      throw new UsageError(`${name} of ${owner} is ${JSON.stringify(value)}, wanted ${kind === 'object' ? 'an' : 'a'} ${kind}`);
+      throw new UsageError(
+        `${name} of ${owner} is ${JSON.stringify(value)}, wanted ${kind === 'object' ? 'an' : 'a'} ${kind}`,
+      );
     }
   }
 }
