@@ -165,7 +165,7 @@ describe('tapo tool', () => {
 
   it('a module without a tool', async () => {
     const { err } = await tapo('tool', await file('none.ts', 'export const other = 1;'), 'x');
-    expect(err).toContain('exports no tool under "tool" (it exports other)');
+    expect(err).toContain('exports no "tool" (it exports other)');
   });
 });
 
