@@ -10,7 +10,7 @@ import { chooseBackend, type BackendName } from '@tapo/policy';
 
 import { buildBinding, withBinding } from '../interop/tfjs-node/binding.js';
 import { alternate, type Contestant } from './alternate.js';
-import { argument, batchOf, modelConfig, report, startEngine, type Size } from './policy-bench.js';
+import { argument, batchOf, modelConfig, report, sampleRounds, startEngine, type Size } from './policy-bench.js';
 
 const [SEQUENCES, SAMPLED] = [16, 32];
 const backends: BackendName[] = ['compiled', 'tfjs-node', 'wasm', 'cpu'];
@@ -59,19 +59,8 @@ async function measure(): Promise<void> {
         await engine.learner.optimizerStep({ learningRate: 1e-4, gradientClip: 1 });
       },
     });
-    let round = 0;
-    sampling.push({
-      name: backend,
-      async run() {
-        const own = ++round;
-        const options = { maxTokens: SAMPLED, stop: [], temperature: 1, topP: 1, topK: 0 };
-        const ids = Array.from({ length: SEQUENCES }, (_, i) => `${own}/${i}`);
-        await Promise.all(
-          ids.map((sequenceId, i) => engine.policy.sample({ sequenceId, tokens: [5 + i, 6, 7], seed: i, ...options })),
-        );
-        await Promise.all(ids.map((id) => engine.policy.release(id)));
-      },
-    });
+    const prompts = Array.from({ length: SEQUENCES }, (_, i) => [5 + i, 6, 7]);
+    sampling.push({ name: backend, run: sampleRounds(engine, prompts, SAMPLED) });
   }
   const rounds = Number(argument('rounds', '3'));
   const trained = await alternate(training, rounds);

@@ -7,7 +7,8 @@
 import { createLocalEngine, initializeParameters } from '@tapo/policy';
 
 import { randomModel } from '../apps/trainer/src/bench/models.js';
-import { argument, batchOf, median, milliseconds, report } from './policy-bench.js';
+import { median } from './alternate.js';
+import { argument, batchOf, milliseconds, report, sampleRounds } from './policy-bench.js';
 
 const base = { length: 128, rows: 16, layers: 4 };
 const ranges: Record<keyof typeof base, number[]> = {
@@ -42,16 +43,8 @@ async function measure({ length, rows, layers }: typeof base): Promise<{ 'train 
     await engine.learner.forwardBackward(batch, { name: 'cross-entropy' });
     await engine.learner.optimizerStep({ learningRate: 1e-4 });
   };
-  let round = 0;
-  const sample = async () => {
-    const own = ++round;
-    const options = { maxTokens: length, stop: [], temperature: 1, topP: 1, topK: 0 };
-    const ids = Array.from({ length: rows }, (_, i) => `${own}/${i}`);
-    await Promise.all(
-      ids.map((sequenceId, i) => engine.policy.sample({ sequenceId, tokens: [5 + i], seed: i, ...options })),
-    );
-    await Promise.all(ids.map((id) => engine.policy.release(id)));
-  };
+  const prompts = Array.from({ length: rows }, (_, i) => [5 + i]);
+  const sample = sampleRounds(engine, prompts, length);
   const times = async (action: () => Promise<void>) => {
     await action(); // compiles
     const all: number[] = [];

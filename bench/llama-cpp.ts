@@ -17,7 +17,7 @@ import { endless } from '../apps/trainer/src/bench/models.js';
 import { smollm2Path } from '../interop/models.js';
 import { runPython } from '../interop/python.js';
 import { alternate, type Contestant } from './alternate.js';
-import { argument, report } from './policy-bench.js';
+import { argument, report, sampleRounds } from './policy-bench.js';
 
 const VERSION = '3.22.1';
 const [PROMPT, SAMPLED] = [24, 32];
@@ -76,16 +76,7 @@ for (const sequences of [1, 16, 64]) {
   const prompts = Array.from({ length: sequences }, (_, i) =>
     Array.from({ length: PROMPT }, (_, t) => 100 + ((i * 7 + t * 13) % 4000)),
   );
-  let round = 0;
-  const tapo = async () => {
-    const own = ++round;
-    const options = { maxTokens: SAMPLED, stop: [], temperature: 1, topP: 1, topK: 0 };
-    await Promise.all(
-      prompts.map((tokens, i) => engine.policy.sample({ sequenceId: `${own}/${i}`, tokens, seed: i, ...options })),
-    );
-    await Promise.all(prompts.map((_, i) => engine.policy.release(`${own}/${i}`)));
-  };
-  const contestants: Contestant[] = [{ name: 'tapo, F32', run: tapo }];
+  const contestants: Contestant[] = [{ name: 'tapo, F32', run: sampleRounds(engine, prompts, SAMPLED) }];
   const contexts = [];
   for (const [name, llamaModel] of Object.entries(models)) {
     const context = await llamaModel.createContext({ sequences, contextSize: 128, batchSize: 512, threads });

@@ -43,8 +43,20 @@ export async function milliseconds(action: () => Promise<unknown>): Promise<numb
   return performance.now() - start;
 }
 
-export function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number;
+let rounds = 0;
+
+/** Samples so many tokens after each prompt, all at once; every call is a round with sequences and seeds of its own. */
+export function sampleRounds({ policy }: LocalEngine<Tokenizer>, prompts: readonly number[][], maxTokens: number) {
+  return async (): Promise<void> => {
+    const round = ++rounds;
+    const options = { maxTokens, stop: [], temperature: 1, topP: 1, topK: 0 };
+    await Promise.all(
+      prompts.map((tokens, i) =>
+        policy.sample({ sequenceId: `${round}/${i}`, tokens, seed: round * 1000 + i, ...options }),
+      ),
+    );
+    await Promise.all(prompts.map((_, i) => policy.release(`${round}/${i}`)));
+  };
 }
 
 /** Prints rows as a table, or with `--json` as one line of JSON. */

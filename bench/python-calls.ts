@@ -16,6 +16,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { callTool } from '@tapo/tools';
 import type { Tool } from '@tapo/tools';
 import { createPython } from '@tapo/tools/python';
+
+import { median } from './alternate.js';
 import type { PythonOptions, PythonTool } from '@tapo/tools/python';
 
 const seconds = Number(process.argv[2] ?? 1);
@@ -296,10 +298,6 @@ function spread(latencies: readonly number[]): string {
   const at = (share: number) => `${sorted[Math.floor((sorted.length - 1) * share)]!.toFixed(1)} ms`;
   const late = sorted.filter((ms) => ms > 100).length;
   return `p50 ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)}, ${late} of ${sorted.length} over 100 ms`;
-}
-
-function median(list: readonly number[]): number {
-  return list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)]!;
 }
 
 function mapValues<A, B>(record: Record<string, A>, change: (value: A) => B): Record<string, B> {

@@ -3,7 +3,7 @@
  * tokens, none of which ends early. Same weights.
  */
 import { alternate, type Contestant } from './alternate.js';
-import { loadIntoPython, modelConfig, startEngine } from './policy-bench.js';
+import { loadIntoPython, modelConfig, sampleRounds, startEngine } from './policy-bench.js';
 import type { BenchContext, Table } from './run.js';
 
 const [PROMPT, SAMPLED] = [24, 100];
@@ -22,16 +22,7 @@ export async function sampling({ threads, python, rounds, sizes }: BenchContext)
       const prompts = Array.from({ length: sequences }, (_, i) =>
         Array.from({ length: PROMPT }, (_, t) => 5 + ((Math.floor(i / 8) * 7 + t * 3) % 80)),
       );
-      let round = 0;
-      const tapo = async () => {
-        const own = ++round;
-        const options = { maxTokens: SAMPLED, stop: [], temperature: 1, topP: 1, topK: 0 };
-        const sample = (tokens: number[], i: number) =>
-          engine.policy.sample({ sequenceId: `${own}/${i}`, tokens, seed: own * 1000 + i, ...options });
-        await Promise.all(prompts.map(sample));
-        await Promise.all(prompts.map((_, i) => engine.policy.release(`${own}/${i}`)));
-      };
-      const contestants: Contestant[] = [{ name: 'tapo', run: tapo }];
+      const contestants: Contestant[] = [{ name: 'tapo', run: sampleRounds(engine, prompts, SAMPLED) }];
       if (python) {
         const generate = async () => (await python.call('generate', { prompts, tokens: SAMPLED })).ms;
         contestants.push({ name: 'transformers', run: generate });

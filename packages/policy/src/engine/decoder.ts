@@ -47,7 +47,7 @@ export interface Decoder {
     row: CacheRow<Owner>,
     tokens: readonly number[],
   ): Promise<void>;
-  /** most steps of a run: each run costs as much as a step of a small model, whatever it computes */
+  /** most steps of a run (`stepsPerRun`) */
   readonly mostSteps: number;
   readonly chunkTokens: number;
   readonly compiledCount: number;
@@ -191,7 +191,6 @@ export function createDecoder(
   /** Rows beyond those of `fed` write where the row of no sequence does. */
   function fill({ inputs }: RunMemory, fed: readonly Fed[], steps: number, capacity: number): void {
     const { tokens, lengths, greedy, inverseTemperatures, uniforms } = inputs;
-    tokens.data.fill(DRAWN);
     for (let row = 0; row < lengths.data.length; row++) {
       const own = fed[row];
       lengths.data[row] = own?.cached ?? capacity;
