@@ -52,7 +52,10 @@ export function KeysHelp() {
   );
 }
 
-/** Keys are letters while one types, and belong to the browser with a modifier. */
+/**
+ * Keys are letters while one types, and belong to the browser with a modifier. A dialog just closed keeps the focus until
+ * the next frame: then keys are the page's again.
+ */
 export function isTyping({ target, ctrlKey, metaKey, altKey }: KeyboardEvent): boolean {
-  return ctrlKey || metaKey || altKey || (target as HTMLElement).closest('input, select, textarea, dialog') !== null;
+  return ctrlKey || metaKey || altKey || (target as HTMLElement).closest('input, select, textarea, dialog[open]') !== null;
 }
