@@ -1,7 +1,7 @@
 /** What the machine can do at most: the product of two square matrices, by ONNX Runtime and by PyTorch. */
 import { gflops, matrixProduct } from '../apps/trainer/src/bench/gemm.js';
 import { alternate, type Contestant } from './alternate.js';
-import type { BenchContext, Table } from './run.js';
+import type { BenchContext, Table } from './section.js';
 
 export async function gemm({ threads, python, rounds }: BenchContext): Promise<Table[]> {
   const table: Table = { title: `Matrix products, ${threads} threads`, rows: [] };

@@ -23,7 +23,7 @@ import { trainingProblems } from '../apps/trainer/src/problems.js';
 import { quickstartConfig } from '../apps/trainer/src/quickstart.js';
 import { alternate, median, type Contestant } from './alternate.js';
 import { modelConfig, startEngine } from './policy-bench.js';
-import type { BenchContext, Table } from './run.js';
+import type { BenchContext, Table } from './section.js';
 
 const [PROBLEMS, GROUP] = [16, 8];
 

@@ -11,24 +11,11 @@ import { parseArgs } from 'node:util';
 
 import { gemm } from './gemm.js';
 import type { Size } from './policy-bench.js';
-import { startPython, type PythonPeer } from './python.js';
+import { startPython } from './python.js';
 import { rlStep } from './rl-step.js';
 import { sampling } from './sampling.js';
+import type { BenchContext, Table } from './section.js';
 import { train } from './train.js';
-
-export interface BenchContext {
-  threads: number;
-  /** absent where Python or PyPI is out of reach */
-  python: PythonPeer | undefined;
-  /** measurements of each contestant, after one that does not count */
-  rounds: number;
-  sizes: Size[];
-}
-
-export interface Table {
-  title: string;
-  rows: Record<string, string | number>[];
-}
 
 const sections: Record<string, (context: BenchContext) => Promise<Table[]>> = {
   train,

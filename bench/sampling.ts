@@ -4,7 +4,7 @@
  */
 import { alternate, type Contestant } from './alternate.js';
 import { loadIntoPython, modelConfig, sampleRounds, startEngine } from './policy-bench.js';
-import type { BenchContext, Table } from './run.js';
+import type { BenchContext, Table } from './section.js';
 
 const [PROMPT, SAMPLED] = [24, 100];
 

@@ -5,7 +5,7 @@
 import { gflops, matrixProduct } from '../apps/trainer/src/bench/gemm.js';
 import { alternate, type Contestant } from './alternate.js';
 import { batchOf, loadIntoPython, modelConfig, startEngine, trainingFlops, type Size } from './policy-bench.js';
-import type { BenchContext, Table } from './run.js';
+import type { BenchContext, Table } from './section.js';
 
 const GEMM_SIZE = 2048;
 

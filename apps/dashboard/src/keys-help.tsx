@@ -57,5 +57,7 @@ export function KeysHelp() {
  * the next frame: then keys are the page's again.
  */
 export function isTyping({ target, ctrlKey, metaKey, altKey }: KeyboardEvent): boolean {
-  return ctrlKey || metaKey || altKey || (target as HTMLElement).closest('input, select, textarea, dialog[open]') !== null;
+  return (
+    ctrlKey || metaKey || altKey || (target as HTMLElement).closest('input, select, textarea, dialog[open]') !== null
+  );
 }

@@ -1,7 +1,7 @@
 import type { Tool } from '@tapo/tools';
 import type { BudgetSpent } from '@tapo/tools/budget';
 import type { ResolvedConfig } from './config/schema.js';
-import { openEngine } from './engine.js';
+import { openEngine } from './open-engine.js';
 import type { OpenedEngine } from './engine.js';
 import { closeBeforeExit } from './interrupt.js';
 import { createJudge } from './judge.js';

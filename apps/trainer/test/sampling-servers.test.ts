@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { startOpenAIServer, type Asked } from '../../../packages/tinker/test/server/openai-server.js';
 import { main } from '../src/cli/main.js';
 import { resolveConfig } from '../src/config/schema.js';
-import { openEngine } from '../src/engine.js';
+import { openEngine } from '../src/open-engine.js';
 import { openRunDirectory } from '../src/run-directory.js';
 import type { StepMetrics } from '../src/step-metrics.js';
 import { train } from '../src/train.js';

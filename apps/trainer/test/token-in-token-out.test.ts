@@ -4,7 +4,7 @@ import type { Protocol } from '@tapo/rollout';
 import type { Tool } from '@tapo/tools';
 import { expect, it } from 'vitest';
 import { resolveConfig } from '../src/config/schema.js';
-import { openEngine } from '../src/engine.js';
+import { openEngine } from '../src/open-engine.js';
 import { writeTinyModel } from './tiny-model.js';
 
 const tools: Tool<string>[] = [{ name: 'search', description: '', execute: (query) => `found ${query}` }];

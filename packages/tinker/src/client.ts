@@ -1,10 +1,11 @@
+import type { Connection } from './connection.js';
 import { resolveDialect, type Dialect, type DialectName } from './dialect.js';
 import { TinkerError } from './errors.js';
 import { awaitResult } from './future.js';
 import { createModel, type CreateModelOptions, type Model } from './model.js';
 import type { CheckpointInfo } from './protocol.js';
 import { createSampler, type Sampler } from './sampler.js';
-import { createTransport, type CallOptions, type Transport, type TransportOptions } from './transport.js';
+import { createTransport, type CallOptions, type TransportOptions } from './transport.js';
 
 export interface TinkerClientOptions extends TransportOptions {
   /** default `tinker`: the protocol as written */
@@ -41,16 +42,6 @@ export interface Session {
   /** samples from a base model, or from a named save (`tinker://…`) */
   createSampler(from: { baseModel: string } | { modelPath: string }, options?: CallOptions): Promise<Sampler>;
   close(): Promise<void>;
-}
-
-/** What sessions, models and samplers share. */
-export interface Connection {
-  transport: Transport;
-  dialect: Dialect;
-  /** submits a request and waits for its future */
-  execute<T>(path: string, body: object, options?: CallOptions): Promise<T>;
-  /** submits now, waits later: `submitted` settles when the server has taken the request */
-  start<T>(path: string, body: object, options?: CallOptions): { submitted: Promise<unknown>; result: Promise<T> };
 }
 
 /** Client of any server that speaks the Tinker protocol. Nothing is sent until the first call. */

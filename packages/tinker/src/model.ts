@@ -1,4 +1,4 @@
-import type { Connection } from './client.js';
+import type { Connection } from './connection.js';
 import { TinkerError } from './errors.js';
 import type { AdamParams, Datum, ForwardBackwardOutput, LossFn } from './protocol.js';
 import { createSampler, type Sampler } from './sampler.js';

@@ -1,4 +1,4 @@
-import type { Connection } from './client.js';
+import type { Connection } from './connection.js';
 import type { Dialect } from './dialect.js';
 import { encodedText, type SampleOutput, type SamplingParams } from './protocol.js';
 import type { CallOptions } from './transport.js';

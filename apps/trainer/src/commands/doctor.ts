@@ -6,7 +6,7 @@ import { colors } from '../cli/colors.js';
 import type { Command } from '../cli/command.js';
 import { UsageError } from '../cli/command.js';
 import { loadConfig } from '../config/load.js';
-import { tinkerConnection } from '../engine.js';
+import { tinkerConnection } from '../open-engine.js';
 import { findModel } from '../find-model.js';
 import { samplerConnection } from '../sampling-servers.js';
 import { openTools } from '../tools/toolbox.js';

@@ -6,14 +6,8 @@
  * new positions there itself.
  */
 import { cacheColumns } from './ladder.js';
-import { positionBytes } from './memory-budget.js';
-
-export interface KvGeometry {
-  layers: number;
-  /** key/value heads */
-  heads: number;
-  headDim: number;
-}
+import { positionBytes } from './kv-geometry.js';
+import type { KvGeometry } from './kv-geometry.js';
 
 /** A place in the cache. `owner` is whatever the caller keeps there. */
 export interface CacheRow<Owner> {

@@ -3,7 +3,7 @@ import { totalmem } from 'node:os';
 
 import type { ModelConfig } from '../config.js';
 import { parameterCount } from '../parameters.js';
-import type { KvGeometry } from './kv-cache.js';
+import { cacheGeometry, positionBytes } from './kv-geometry.js';
 
 export interface MemoryBudget {
   /** padded positions of a micro-batch */
@@ -63,15 +63,6 @@ export function workerCount(config: ModelConfig, threads: number): number {
  */
 export function stepsPerRun(config: ModelConfig): number {
   return parameterCount(config) < SMALL_MODEL_PARAMETERS ? 4 : 1;
-}
-
-export function cacheGeometry({ numHiddenLayers, numKeyValueHeads, headDim }: ModelConfig): KvGeometry {
-  return { layers: numHiddenLayers, heads: numKeyValueHeads, headDim };
-}
-
-/** Bytes of keys and values of one position. */
-export function positionBytes({ layers, heads, headDim }: KvGeometry): number {
-  return 2 * layers * heads * headDim * 4;
 }
 
 /**

@@ -5,7 +5,8 @@ import type { ModelConfig } from '../config.js';
 import { loraShapes, type LoraConfig } from '../lora.js';
 import { parameterCount } from '../parameters.js';
 import { cacheColumns } from './ladder.js';
-import { activationBytes, cacheGeometry, memoryBudget, positionBytes, workerCount } from './memory-budget.js';
+import { cacheGeometry, positionBytes } from './kv-geometry.js';
+import { activationBytes, memoryBudget, workerCount } from './memory-budget.js';
 
 export interface EstimateMemoryOptions {
   /** sequences sampled or trained on at once */

@@ -1,5 +1,5 @@
 import type { Graph, GraphNode } from './graph.js';
-import { reshapeAttributes } from './graph.js';
+import { reshapeAttributes } from './create-graph.js';
 import { sameShape, sizeOf } from './shape.js';
 
 /**

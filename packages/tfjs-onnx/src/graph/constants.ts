@@ -1,11 +1,5 @@
-import type { ConstantData, GraphDType, GraphValue } from './graph.js';
+import type { Constant, ConstantData, GraphDType, GraphValue } from './graph.js';
 import { sizeOf } from './shape.js';
-
-export interface Constant {
-  readonly data: ConstantData;
-  readonly shape: readonly number[];
-  readonly dtype: GraphDType;
-}
 
 /** Constants up to this many elements are compared by content, larger ones only by identity. */
 const COMPARED_BY_CONTENT = 64;

@@ -1,6 +1,4 @@
-import type { Constant } from './constants.js';
-import type { Graph, GraphNode, GraphValue } from './graph.js';
-import type { GraphOutput } from './onnx-model.js';
+import type { Constant, Graph, GraphNode, GraphOutput, GraphValue } from './graph.js';
 import { fuseAccumulations } from './accumulation.js';
 import { collapseReshapes } from './reshapes.js';
 

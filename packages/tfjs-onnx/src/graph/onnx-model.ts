@@ -1,5 +1,5 @@
 import type { FinishedGraph } from './finish.js';
-import type { ConstantData, GraphAttribute, GraphDType, GraphNode } from './graph.js';
+import type { ConstantData, GraphAttribute, GraphDType, GraphNode, GraphOutput } from './graph.js';
 import { elementTypes } from './graph.js';
 import type { Encoded } from './protobuf.js';
 import { bytesField, floatField, integerField, message, messageField, stringField, toBytes } from './protobuf.js';
@@ -7,15 +7,6 @@ import { bytesField, floatField, integerField, message, messageField, stringFiel
 /** Field numbers are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
 const IR_VERSION = 10;
 const OPSET_VERSION = 21;
-
-/** A graph output: the name it has in the model and the value inside the graph. */
-export interface GraphOutput {
-  /** Differs from every input's name: ONNX allows no second value of the same name. */
-  name: string;
-  value: string;
-  shape: readonly number[];
-  dtype: GraphDType;
-}
 
 /** Weights kept beside the model instead of inside it. */
 export interface ExternalConstant {

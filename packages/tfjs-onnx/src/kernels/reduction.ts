@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Graph, GraphValue } from '../graph/graph.js';
-import { paddedStored } from '../graph/graph.js';
+import { paddedStored } from '../graph/create-graph.js';
 import { numeric, toFloat } from './elementwise.js';
 import type { KernelTable, OnnxKernel } from './kernel.js';
 import { kernel } from './kernel.js';

@@ -1,6 +1,6 @@
 import { createInPlaceCheck } from '../graph/in-place.js';
 import type { FinishedGraph } from '../graph/finish.js';
-import type { GraphOutput } from '../graph/onnx-model.js';
+import type { GraphOutput } from '../graph/graph.js';
 import { sameShape } from '../graph/shape.js';
 import type { HostTensor } from '../host-tensor.js';
 import { checkHostTensor } from '../host-tensor.js';

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Graph, GraphValue } from '../graph/graph.js';
-import { createGraph } from '../graph/graph.js';
+import { createGraph } from '../graph/create-graph.js';
 
 export const BACKEND_NAME = 'onnx';
 

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Graph, GraphValue } from '../graph/graph.js';
-import type { GraphOutput } from '../graph/onnx-model.js';
+import type { GraphOutput } from '../graph/graph.js';
 import { sameShape } from '../graph/shape.js';
 import type { HostTensor } from '../host-tensor.js';
 import { ensureBackend } from '../kernels/registry.js';
