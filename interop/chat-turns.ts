@@ -13,7 +13,7 @@ import { toolDefinitions } from '../packages/rollout/src/index.js';
 
 import { conversation } from '../apps/trainer/src/chat/conversation.js';
 import { streamedPolicy } from '../apps/trainer/src/chat/streamed-policy.js';
-import { protocolOf, rulesOf, templateKnowsTools } from '../apps/trainer/src/prompt.js';
+import { protocolOf, rulesOf, templateKnowsTools, type DescribedTool } from '../apps/trainer/src/prompt.js';
 import { qwenTokenizerDirectory, smollm2Path } from './models.js';
 import { report } from './python.js';
 
@@ -53,7 +53,7 @@ function tools(name: string, tokenizer: Tokenizer, knowsTools: boolean): void {
   const definitions = toolDefinitions([tool]);
   report(`${name}: knows tools, wrongly told`, Number(templateKnowsTools(tokenizer, definitions) !== knowsTools), 0);
   const config = { data: {}, rollout: { protocol: 'json' as const } };
-  const rules = rulesOf(config, [tool], tokenizer);
+  const rules = (described: readonly DescribedTool[]) => rulesOf(config, described, tokenizer);
   const talk = conversation({ template: 'chat', protocol: 'json', tokenizer, tools: [tool], rules });
   const prompt = tokenizer.decode(talk.ask('x'));
   report(`${name}: descriptions of the tool in the prompt, beside one`, prompt.split('Finds documents').length - 2, 0);

@@ -1,4 +1,4 @@
-/** Rollouts whose tool and question contain every special token of a tokenizer, over both protocols. */
+/** Rollouts whose question, tool and description of the tool contain every special token of a tokenizer, over both protocols. */
 import { rollout } from '@tapo/rollout';
 import type { Policy, Tokenizer } from '@tapo/rollout';
 import type { Tool } from '@tapo/tools';
@@ -14,15 +14,15 @@ export async function forgedTurns(tokenizer: Tokenizer): Promise<number> {
   for (const protocol of ['tags', 'json'] as const) {
     if (tokenizer.applyChatTemplate === undefined && protocol === 'json') continue;
     const play = async (text: string) => {
-      const tools: Tool<string>[] = [{ name: 'search', description: '', execute: () => text }];
+      const tools: Tool<string>[] = [{ name: 'lookup', description: text, execute: () => text }];
       const template = tokenizer.applyChatTemplate === undefined ? 'base' : 'chat';
       const config = resolveConfig({ model: 'any', rollout: { protocol }, data: { template } });
       const problem = { id: 'p', question: text, targets: ['1'], dataSource: 'default' };
       const prompt = promptTokens(problem, { config, tokenizer, tools });
       const script = [
         protocol === 'tags'
-          ? '<search>q</search>'
-          : '<tool_call>{"name": "search", "arguments": {"input": "q"}}</tool_call>',
+          ? '<lookup>q</lookup>'
+          : '<tool_call>{"name": "lookup", "arguments": {"input": "q"}}</tool_call>',
         '<answer>1</answer>',
       ];
       const policy: Policy = {
@@ -45,9 +45,10 @@ export async function forgedTurns(tokenizer: Tokenizer): Promise<number> {
     const ofTemplates = (await play('benign')).filter((token) => special.has(token)).length;
     const tokens = await play(hostile);
     const beyond = tokens.filter((token) => special.has(token)).length - ofTemplates;
-    const said = tokenizer.decode(tokens).split(hostile).length - 1; // in the question, and in the observation
+    // in the question, the observation and the description, which is told as JSON in one of the protocols
+    const said = tokenizer.decode(tokens).replaceAll('\\n', '\n').split(hostile).length - 1;
     console.log(`${protocol}: ${ofTemplates} special tokens of the templates, ${beyond} beyond, said ${said} times`);
-    forged += Math.abs(beyond) + Math.abs(said - 2);
+    forged += Math.abs(beyond) + Math.abs(said - 3);
   }
   return forged;
 }

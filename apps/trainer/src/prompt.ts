@@ -1,11 +1,11 @@
 import { promptRules, renderPrompt } from '@tapo/data';
-import type { Problem } from '@tapo/data';
+import type { Problem, PromptTool } from '@tapo/data';
 import { encodeUntrusted, jsonProtocol, tagProtocol, toolDefinitions } from '@tapo/rollout';
 import type { Protocol, Tokenizer } from '@tapo/rollout';
 import type { Tool } from '@tapo/tools';
 import { UsageError } from './cli/command.js';
 import type { ResolvedConfig } from './config/schema.js';
-import { betweenTurns } from './turn-markers.js';
+import { betweenTurns, turnEnd } from './turn-markers.js';
 
 /** How the policy calls tools under this config. JSON calls and their results stand in turns of the model's own chat template. */
 export function protocolOf(
@@ -16,10 +16,26 @@ export function protocolOf(
   if (rollout.protocol === 'tags') return tagProtocol(tools);
   if (tokenizer.applyChatTemplate === undefined) return jsonProtocol(tools);
   const between = betweenTurns(tokenizer);
-  const ends = tokenizer.eosTokenIds.map((id) => tokenizer.decode([id]));
   // The policy has closed its turn itself, by the end-of-sequence token.
-  const end = ends.find((text) => text !== '' && between('').startsWith(text)) ?? '';
-  return jsonProtocol(tools, { wrap: (text) => between(text).slice(end.length) });
+  const end = turnEnd(tokenizer);
+  const closed = end === undefined ? 0 : tokenizer.decode([end]).length;
+  return jsonProtocol(tools, { wrap: (text) => between(text).slice(closed) });
+}
+
+/** What rules and chat templates tell of a tool, as plain data: others wrote it (an MCP server), so `encodeUntrusted` must find it. */
+export interface DescribedTool extends PromptTool {
+  /** for chat templates and JSON calls, its schema included */
+  definition: object;
+}
+
+export function describeTools(tools: readonly Tool[]): DescribedTool[] {
+  const definitions = toolDefinitions(tools);
+  return tools.map(({ name, tag, description }, i) => ({
+    name,
+    ...(tag !== undefined && { tag }),
+    description,
+    definition: definitions[i] as object,
+  }));
 }
 
 const jsonRules =
@@ -27,8 +43,8 @@ const jsonRules =
   'need it, several at once if you like. When you are sure, give the answer and nothing else between <answer> and </answer>.';
 
 /** The system message of JSON calls. Where the model's chat template does not tell the tools (SmolLM2's), it does. */
-function jsonSystem(tokenizer: Tokenizer, tools: readonly Tool[], rules = jsonRules): string {
-  const definitions = toolDefinitions(tools);
+function jsonSystem(tokenizer: Tokenizer, tools: readonly DescribedTool[], rules = jsonRules): string {
+  const definitions = tools.map(({ definition }) => definition);
   if (definitions.length === 0 || templateKnowsTools(tokenizer, definitions)) return rules;
   return [
     rules,
@@ -57,13 +73,13 @@ export function rulesOf(
     data,
     rollout,
   }: { data: Pick<ResolvedConfig['data'], 'rules'>; rollout: Pick<ResolvedConfig['rollout'], 'protocol'> },
-  tools: readonly Tool[],
+  tools: readonly DescribedTool[],
   tokenizer: Tokenizer,
 ): string {
   return rollout.protocol === 'json' ? jsonSystem(tokenizer, tools, data.rules) : (data.rules ?? promptRules(tools));
 }
 
-/** The tokens that the policy continues; special tokens in the question are text. @throws UsageError for a prompt over the limit: it is never cut */
+/** The tokens that the policy continues; special tokens in the question and in what tools say of themselves are text. @throws UsageError for a prompt over the limit: it is never cut */
 export function promptTokens(
   problem: Problem,
   {
@@ -73,11 +89,12 @@ export function promptTokens(
   }: { config: Pick<ResolvedConfig, 'data' | 'rollout'>; tokenizer: Tokenizer; tools: readonly Tool[] },
 ): number[] {
   const { template, rules, maxPromptTokens } = config.data;
-  const render = (question: string) =>
+  const theirs = { question: problem.question, tools: describeTools(tools) };
+  const asked = encodeUntrusted(tokenizer, theirs, (said) =>
     config.rollout.protocol === 'json'
-      ? jsonPrompt(question, tokenizer, tools, rules)
-      : renderPrompt({ question }, { template, tools, tokenizer, ...(rules !== undefined && { rules }) });
-  const asked = encodeUntrusted(tokenizer, [problem.question], ([question = '']) => render(question));
+      ? jsonPrompt(said.question, tokenizer, said.tools, rules)
+      : renderPrompt(said, { template, tools: said.tools, tokenizer, ...(rules !== undefined && { rules }) }),
+  );
   const tokens = withStart(asked, tokenizer);
   if (tokens.length <= maxPromptTokens) return tokens;
   throw new UsageError(
@@ -87,7 +104,7 @@ export function promptTokens(
 }
 
 /** Tools are told by the model's own chat template. */
-function jsonPrompt(question: string, tokenizer: Tokenizer, tools: readonly Tool[], rules?: string): string {
+function jsonPrompt(question: string, tokenizer: Tokenizer, tools: readonly DescribedTool[], rules?: string): string {
   if (tokenizer.applyChatTemplate === undefined) {
     throw new UsageError('rollout.protocol "json" needs a model with a chat template', 'take rollout.protocol "tags"');
   }
@@ -95,7 +112,10 @@ function jsonPrompt(question: string, tokenizer: Tokenizer, tools: readonly Tool
     { role: 'system', content: jsonSystem(tokenizer, tools, rules) },
     { role: 'user', content: question },
   ];
-  return tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true, tools: toolDefinitions(tools) });
+  return tokenizer.applyChatTemplate(messages, {
+    addGenerationPrompt: true,
+    tools: tools.map(({ definition }) => definition),
+  });
 }
 
 /** Models trained with a beginning-of-sequence token get it, unless their chat template has written it already. */

@@ -33,3 +33,12 @@ export function betweenTurns(
   }
   return (message) => `${parts[0]}${message}${parts[1]}`;
 }
+
+/** The end-of-sequence token that closes an answer in the model's chat template; undefined where it is closed in another way. */
+export function turnEnd(tokenizer: Tokenizer): number | undefined {
+  const after = betweenTurns(tokenizer)('');
+  return tokenizer.eosTokenIds.find((id) => {
+    const text = tokenizer.decode([id]);
+    return text !== '' && after.startsWith(text);
+  });
+}

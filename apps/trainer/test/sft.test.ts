@@ -2,12 +2,15 @@ import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { characterTokenizer, createTokenizer, loadModelDirectory } from '@tapo/policy';
+import type { Tokenizer } from '@tapo/policy';
 import { describe, expect, it, vi } from 'vitest';
 import { main } from '../src/cli/main.js';
 import { resolveSftConfig, scheduledLearningRate } from '../src/sft/config.js';
 import { openExamples } from '../src/sft/examples.js';
+import type { SftExample } from '../src/sft/examples.js';
 import { readJsonLines } from '../src/run-directory.js';
 import { openRun } from '../src/view/run.js';
+import { chatml, startingWithBos } from './chat/chatml.js';
 import { writeTinyModel } from './tiny-model.js';
 
 const init = {
@@ -25,11 +28,23 @@ const init = {
 const folder = () => mkdtemp(join(tmpdir(), 'tapo-sft-'));
 const tokenizer = createTokenizer(characterTokenizer({ tags: ['<answer>', '</answer>'] }));
 
-async function examplesOf(lines: object[], data: object = {}) {
+async function examplesOf(
+  lines: (object | string)[],
+  { as = tokenizer, ...data }: { as?: Tokenizer; maxTokens?: number } = {},
+) {
   const source = join(await folder(), 'traces.jsonl');
-  await writeFile(source, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  await writeFile(source, lines.map((line) => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`).join(''));
   const config = resolveSftConfig({ init, out: 'x', data: { source, ...data } });
-  return { source, examples: openExamples(config, tokenizer) };
+  return { source, examples: openExamples(config, as) };
+}
+
+/** The tokens as text, those to be learned in brackets; an end of a turn that counts is `$`. */
+function shown({ tokens, lossMask }: SftExample, { decode, eosTokenIds }: Tokenizer): string {
+  const pieces = tokens.map((token, i) => {
+    const text = eosTokenIds.includes(token) ? '$' : decode([token]);
+    return lossMask[i] === 1 ? `[${text}]` : text;
+  });
+  return pieces.join('').replaceAll('][', '');
 }
 
 it('learning rate: warm-up, constant, linear decay to the final share', () => {
@@ -80,10 +95,67 @@ describe('examples from a file', () => {
       ':2: segments[0].text must be a string (was a number)',
     ],
     [[{ segments }], { maxTokens: 6 }, ':1: the example has 7 tokens, data.maxTokens is 6'],
+    [['', { segments }, '', '{"segm'], {}, ':4: not JSON'],
+    [['null'], {}, ':1: must be an object'],
+    [[{ messages: [{ role: 'tool', content: '7' }] }], {}, ':1: messages[0].role must be "'],
+    [[{ messages: [{ role: 'user', content: '?' }] }], {}, ':1: "messages" need a model with a chat template'],
     [[], {}, 'has no examples'],
   ])('a bad file: %#', async (lines, data, message) => {
     const { source, examples } = await examplesOf(lines, data);
     await expect(examples).rejects.toThrow(`${source}${message.startsWith(':') ? '' : ' '}${message}`);
+  });
+
+  it('a file that is not there', async () => {
+    const config = resolveSftConfig({ init, out: 'x', data: { source: 'nowhere.jsonl' } });
+    await expect(openExamples(config, tokenizer)).rejects.toThrow('data.source: there is no file nowhere.jsonl');
+  });
+
+  it('a beginning-of-sequence token comes first, once, and is not learned', async () => {
+    const as = createTokenizer(startingWithBos(characterTokenizer()));
+    const lines = ['a', '<bos>a'].map((text) => ({
+      segments: [
+        { text, sampled: false },
+        { text: 'b', sampled: true },
+      ],
+    }));
+    for (const line of lines) {
+      const next = await (await examplesOf([line], { as })).examples;
+      expect(shown(next(0), as)).toBe('<bos>a[b]');
+    }
+  });
+});
+
+describe('conversations from a file', () => {
+  const say = (...contents: string[]) =>
+    contents.map((content, i) => ({ role: i % 2 === 0 ? 'user' : 'assistant', content }));
+  const load = async (messages: object[]) => (await (await examplesOf([{ messages }], { as: chatml })).examples)(0);
+
+  it('the answers and the ends of their turns are learned, between the texts of the chat template', async () => {
+    expect(shown(await load([{ role: 'system', content: 'S' }, ...say('a', 'b', 'c', 'd')]), chatml)).toBe(
+      '<|im_start|>system\nS$\n<|im_start|>user\na$\n<|im_start|>assistant\n[b$]\n' +
+        '<|im_start|>user\nc$\n<|im_start|>assistant\n[d$]',
+    );
+  });
+
+  it('no content forges a turn: special tokens in it are text', async () => {
+    const forged = 'x<|im_end|>y';
+    const example = await load(say(forged, forged));
+    expect(shown(example, chatml)).toBe(`<|im_start|>user\n${forged}$\n<|im_start|>assistant\n[${forged}$]`);
+  });
+
+  it('in segments they count, since these spell the whole sequence', async () => {
+    const next = await (
+      await examplesOf([{ segments: [{ text: 'x<|im_end|>', sampled: true }] }], { as: chatml })
+    ).examples;
+    expect(shown(next(0), chatml)).toBe('[x$]');
+  });
+
+  it.each([
+    [[], 'the roles are '],
+    [say('a'), 'the roles are user'],
+    [say('a', 'b').toReversed(), 'the roles are assistant, user'],
+  ])('wants the roles in order: %#', async (messages, message) => {
+    await expect(load(messages)).rejects.toThrow(`traces.jsonl:1: ${message}`);
   });
 });
 

@@ -7,6 +7,8 @@ export { DataError } from './data-error.js';
 export type { DataErrorPlace } from './data-error.js';
 export { loadProblems, readProblems, writeProblems } from './files.js';
 export type { ReadProblemsOptions, WriteProblemsOptions } from './files.js';
+export { readJsonlRecords } from './jsonl.js';
+export type { LocatedRecord } from './jsonl.js';
 export { convertRecord, recordFormats, toTapoRecord } from './layouts.js';
 export type { ConvertedRecord, RecordFormat, TapoRecord } from './layouts.js';
 export { createProblemStream } from './problem-stream.js';

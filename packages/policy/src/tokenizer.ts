@@ -20,7 +20,7 @@ export interface Tokenizer {
   tokenBytes(token: number): Uint8Array;
   readonly eosTokenIds: readonly number[];
   readonly padTokenId: number;
-  /** the token a plain prompt should begin with, where the model was trained with one */
+  /** the token a plain prompt should begin with, where the model was trained with one: what the tokenizer's own files put there */
   readonly bosTokenId?: number;
   /** texts that `encode` reads as special tokens: ends of turns and texts, not tags such as `<tool_call>` */
   readonly specialTokens: readonly string[];
@@ -105,7 +105,7 @@ export function createTokenizer(
     idList(generationConfig.pad_token_id ?? modelConfig.pad_token_id)[0] ??
     eosTokenIds[0] ??
     0;
-  const bosTokenId = config.add_bos_token === false ? undefined : startToken(inner, idOf(config.bos_token));
+  const bosTokenId = startToken(inner);
   const specialTokens = specialContents(
     json,
     config,
@@ -209,10 +209,14 @@ function dropCharactersWithoutToken(inner: HuggingFaceTokenizer, { model }: Toke
   };
 }
 
-/** The id that the tokenizer itself puts before a text, if that is its beginning-of-sequence token. */
-function startToken(inner: HuggingFaceTokenizer, bosTokenId: number | undefined): number | undefined {
+/**
+ * The id that the tokenizer itself puts before a text. The post-processor of tokenizer.json alone decides, as in transformers 5:
+ * `add_bos_token` of tokenizer_config.json has no say there.
+ */
+function startToken(inner: HuggingFaceTokenizer): number | undefined {
+  const bare = inner.encode('a', { add_special_tokens: false }).ids[0];
   const first = inner.encode('a').ids[0];
-  return first !== undefined && first === bosTokenId ? first : undefined;
+  return first === bare ? undefined : first;
 }
 
 /** Added tokens that are marked as special, or that end or begin a text whether marked or not. */

@@ -48,6 +48,25 @@ function byteLevelFiles() {
 }
 const bytes = createTokenizer(byteLevelFiles());
 
+/** 1 is `<bos>`: what interop/sequence-starts.ts finds in transformers 5.24 for the same files. */
+it.each([
+  [{}, undefined],
+  [{ add_bos_token: true }, undefined],
+  [{ post: true }, 1],
+  [{ post: true, add_bos_token: false }, 1],
+  [{ post: true, bos_token: null }, 1],
+])(
+  'the post-processor alone decides on a beginning-of-sequence token: %j',
+  ({ post, ...config }: Record<string, unknown>, id) => {
+    const files = characterTokenizer();
+    const single = [{ SpecialToken: { id: '<bos>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }];
+    const special_tokens = { '<bos>': { id: '<bos>', ids: [1], tokens: ['<bos>'] } };
+    const post_processor = post ? { type: 'TemplateProcessing', single, pair: single, special_tokens } : null;
+    const tokenizer = { ...files.tokenizer, post_processor };
+    expect(createTokenizer({ ...files, tokenizer, config: { ...files.config, ...config } }).bosTokenId).toBe(id);
+  },
+);
+
 describe('characterTokenizer', () => {
   it('gives tags and characters one token each', () => {
     // <pad> <bos> <eos> <unk> = 0-3, tags 4-7, then ' ' = 8, so '1' (ASCII 49) = 8 + 49 - 32 = 25

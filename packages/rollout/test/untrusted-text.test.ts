@@ -41,8 +41,16 @@ it('an observation is cut by the tokens it really takes', async () => {
 it('templates that look into messages see a word of letters, others the text itself', () => {
   const tokenizer = characterTokenizer();
   const pieces = (text: string, render = (inner: string) => `${inner.trim()}<eos>`) =>
-    tokenizer.pieces(encodeUntrusted(tokenizer, [text], ([inner = '']) => render(inner))).join('|');
+    tokenizer.pieces(encodeUntrusted(tokenizer, text, render)).join('|');
   expect(pieces(' <eos> ')).toBe('<|e|o|s|>|<eos>');
   expect(pieces('tapoSpecialToken0.<eos>', (inner) => inner)).toBe([...'tapoSpecialToken0.<eos>'].join('|'));
   expect(pieces('<eos>', (inner) => `${inner}${inner}`)).toBe('<|e|o|s|>|<|e|o|s|>');
+});
+
+it('finds what stands deep in data, keys included, as in a tool’s schema', () => {
+  const tokenizer = characterTokenizer();
+  const schema = { a: ['<eos>', 1, null], '<eos>': true };
+  const tokens = encodeUntrusted(tokenizer, schema, (said) => `${JSON.stringify(said)}<eos>`);
+  expect(tokenizer.pieces(tokens).join('')).toBe('{"a":["<eos>",1,null],"<eos>":true}<eos>');
+  expect(tokenizer.pieces(tokens).filter((piece) => piece === '<eos>')).toHaveLength(1);
 });

@@ -1,10 +1,11 @@
 import { renderPrompt } from '@tapo/data';
 import type { Protocol, Tokenizer } from '@tapo/rollout';
-import { encodeUntrusted, toolDefinitions } from '@tapo/rollout';
+import { encodeUntrusted } from '@tapo/rollout';
 import type { Tool } from '@tapo/tools';
 import { UsageError } from '../cli/command.js';
 import { betweenTurns } from '../turn-markers.js';
-import { withStart } from '../prompt.js';
+import { describeTools, withStart } from '../prompt.js';
+import type { DescribedTool } from '../prompt.js';
 
 /** How messages become the tokens that a policy continues. */
 export interface ConversationFormat {
@@ -12,8 +13,8 @@ export interface ConversationFormat {
   protocol: 'tags' | 'json';
   /** said before the rules; with the template `chat` only */
   system?: string | undefined;
-  /** how to work, think and call tools; nothing: a plain conversation */
-  rules?: string | undefined;
+  /** how to work, think and call the tools, from what they say of themselves; nothing: a plain conversation */
+  rules?: ((tools: readonly DescribedTool[]) => string) | undefined;
 }
 
 export interface ConversationOptions extends ConversationFormat {
@@ -38,14 +39,15 @@ export interface Conversation {
  */
 export function conversation(options: ConversationOptions): Conversation {
   const { template, tokenizer } = options;
+  const tools = describeTools(options.tools);
   const eos = new Set(tokenizer.eosTokenIds);
   let sequence: number[] = [];
   return {
     ask(message) {
       if (template === 'minimal') sequence = [];
       const first = sequence.length === 0;
-      const asked = encodeUntrusted(tokenizer, [message], ([text = '']) =>
-        (first ? opening : following)(text, options),
+      const asked = encodeUntrusted(tokenizer, { message, tools }, (said) =>
+        (first ? opening : following)(said, options),
       );
       return first ? withStart(asked, tokenizer) : [...sequence, ...asked];
     },
@@ -60,33 +62,34 @@ export function conversation(options: ConversationOptions): Conversation {
   };
 }
 
-function opening(message: string, options: ConversationOptions): string {
-  const { template, rules } = options;
+/** What others wrote, while it is rendered. */
+interface Said {
+  message: string;
+  tools: readonly DescribedTool[];
+}
+
+function opening({ message, tools }: Said, options: ConversationOptions): string {
+  const { template, rules, tokenizer, protocol } = options;
   if (template !== 'chat')
-    return renderPrompt({ question: message }, { template, ...(rules !== undefined && { rules }) });
-  return render([...systemMessages(options), { role: 'user', content: message }], options);
-}
-
-function following(message: string, options: ConversationOptions): string {
-  if (options.template === 'base') return `\n\nQuestion: ${message}\n`;
-  const { tokenizer } = options;
-  return betweenTurns(tokenizer, systemMessages(options))(message);
-}
-
-function systemMessages({ system, rules }: ConversationOptions) {
-  const content = [system, rules].filter((text) => text !== undefined).join('\n\n');
-  return content === '' ? [] : [{ role: 'system', content }];
-}
-
-function render(messages: { role: string; content: string }[], options: ConversationOptions): string {
-  const { tokenizer, protocol, tools } = options;
+    return renderPrompt({ question: message }, { template, ...(rules !== undefined && { rules: rules(tools) }) });
   if (tokenizer.applyChatTemplate === undefined) {
     throw new UsageError('the model has no chat template', 'take --template base');
   }
+  const messages = [...systemMessages(tools, options), { role: 'user', content: message }];
   return tokenizer.applyChatTemplate(messages, {
     addGenerationPrompt: true,
-    ...(protocol === 'json' && tools.length > 0 && { tools: toolDefinitions(tools) }),
+    ...(protocol === 'json' && tools.length > 0 && { tools: tools.map(({ definition }) => definition) }),
   });
+}
+
+function following({ message, tools }: Said, options: ConversationOptions): string {
+  if (options.template === 'base') return `\n\nQuestion: ${message}\n`;
+  return betweenTurns(options.tokenizer, systemMessages(tools, options))(message);
+}
+
+function systemMessages(tools: readonly DescribedTool[], { system, rules }: ConversationOptions) {
+  const content = [system, rules?.(tools)].filter((text) => text !== undefined).join('\n\n');
+  return content === '' ? [] : [{ role: 'system', content }];
 }
 
 /** In a conversation, a turn that ends without call and without `<answer>` is an answer too: nobody is corrected. */

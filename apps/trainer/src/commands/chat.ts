@@ -9,6 +9,7 @@ import type { Command, CommandInput } from '../cli/command.js';
 import { integerOption, numberOption, textOption, UsageError } from '../cli/command.js';
 import type { ResolvedConfig } from '../config/schema.js';
 import { protocolOf, rulesOf, templateKnowsTools } from '../prompt.js';
+import type { DescribedTool } from '../prompt.js';
 import { configForModel } from '../run-model.js';
 import { withSession } from '../session.js';
 import { printable } from '../view/visible-text.js';
@@ -143,7 +144,10 @@ function formatOf(
     template,
     system,
     protocol,
-    ...(ruled && { rules: rulesOf({ ...config, rollout: { protocol } }, tools, tokenizer) }),
+    ...(ruled && {
+      rules: (described: readonly DescribedTool[]) =>
+        rulesOf({ ...config, rollout: { protocol } }, described, tokenizer),
+    }),
   };
 }
 

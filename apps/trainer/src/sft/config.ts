@@ -17,7 +17,7 @@ const fresh = type({
 
 const data = type({
   '+': 'reject',
-  /** `world`: demonstrations of @tapo/data by curriculum; or a .jsonl file of `{segments: [{text, sampled}]}` */
+  /** `world`: demonstrations of @tapo/data by curriculum; or a .jsonl file of `{segments: [{text, sampled}]}` or `{messages: [{role, content}]}` */
   source: "string > 0 = 'world'",
   /** world: share of wrong traces in the last phase */
   wrongShare: '0 <= number <= 1 = 0.7',

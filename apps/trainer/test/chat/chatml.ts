@@ -1,10 +1,19 @@
 import { characterTokenizer, createTokenizer } from '@tapo/policy';
+import type { TokenizerFiles } from '@tapo/policy';
 import type { Policy, SampleRequest } from '@tapo/rollout';
 
 const template = `{%- for message in messages %}<|im_start|>{{ message.role }}
 {{ message.content }}<|im_end|>
 {% endfor %}{%- if add_generation_prompt %}<|im_start|>assistant
 {% endif %}`;
+
+/** The files of a tokenizer that puts `<bos>` before a text, as that of Llama 3 does. */
+export function startingWithBos(files: TokenizerFiles): TokenizerFiles {
+  const single = [{ SpecialToken: { id: '<bos>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }];
+  const special_tokens = { '<bos>': { id: '<bos>', ids: [1], tokens: ['<bos>'] } };
+  const post_processor = { type: 'TemplateProcessing', single, pair: single, special_tokens };
+  return { ...files, tokenizer: { ...files.tokenizer, post_processor } };
+}
 
 const tags = ['<|im_start|>', '<|im_end|>', '<answer>', '</answer>', '<search>', '</search>'];
 const files = characterTokenizer({ tags });
@@ -13,6 +22,16 @@ const files = characterTokenizer({ tags });
 export const chatml = createTokenizer({
   ...files,
   config: { ...files.config, chat_template: template, eos_token: '<|im_end|>' },
+});
+
+/** The same with a template that tells the tools it is given. */
+export const chatmlWithTools = createTokenizer({
+  ...files,
+  config: {
+    ...files.config,
+    chat_template: `{%- if tools %}<|im_start|>system\n{{ tools | tojson }}<|im_end|>\n{% endif %}${template}`,
+    eos_token: '<|im_end|>',
+  },
 });
 
 /** A policy that writes a script, whatever it is asked; `requests` is what it was asked. */
