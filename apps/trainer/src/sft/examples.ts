@@ -80,7 +80,7 @@ function encodeSegments(segments: readonly TextSegment[], tokenizer: Tokenizer):
   const pieces = segments.map(({ text, sampled }) => ({ tokens: tokenizer.encode(text), mask: sampled ? 1 : 0 }));
   const written = pieces.flatMap((piece) => piece.tokens);
   const tokens = withStart(written, tokenizer);
-  const start = new Array<number>(tokens.length - written.length).fill(0);
+  const start = tokens.slice(written.length).map(() => 0);
   return { tokens, lossMask: [...start, ...pieces.flatMap((piece) => piece.tokens.map(() => piece.mask))] };
 }
 
