@@ -4,7 +4,7 @@ import type { Tool } from '@tapo/tools';
 import { mkdtemp, readFile, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { resolveConfig } from '../src/config/schema.js';
 import type { Config } from '../src/config/schema.js';
@@ -30,13 +30,11 @@ function slowEngine() {
   const { sample } = engine.policy;
   const { syncSampler, load } = engine.learner;
   let synced = 0;
-  const seen = { sampledBy: new Map<string, number[]>(), sampling: 0, mostSampling: 0 };
+  const seen = { sampledBy: new Map<string, number[]>() };
   engine.policy.sample = async (request, options) => {
     const weights = seen.sampledBy.get(request.sequenceId) ?? [];
     seen.sampledBy.set(request.sequenceId, [...weights, synced]);
-    seen.mostSampling = Math.max(seen.mostSampling, ++seen.sampling);
     await sleep(Math.random() * 6);
-    seen.sampling--;
     return sample(request, options);
   };
   engine.learner.syncSampler = async () => {
@@ -68,12 +66,11 @@ async function run(config: Partial<Config> = {}, options: Partial<TrainOptions> 
   const path = directory ?? (await mkdtemp(join(tmpdir(), 'tapo-overlap-')));
   const { engine, seen } = slowEngine();
   let calling = 0;
-  let mostCalling = 0;
   const search: Tool<string> = {
     name: 'search',
     description: 'answers after a while',
     async execute(query) {
-      mostCalling = Math.max(mostCalling, ++calling);
+      calling++;
       await sleep(Math.random() * 6);
       calling--;
       return query;
@@ -88,7 +85,7 @@ async function run(config: Partial<Config> = {}, options: Partial<TrainOptions> 
     ...options,
   });
   const metrics = await readJsonLines(join(path, 'metrics.jsonl'));
-  return { path, seen, result, metrics, mostCalling, stillCalling: calling };
+  return { path, seen, result, metrics, stillCalling: calling };
 }
 
 async function recordsOf(path: string) {
@@ -169,11 +166,45 @@ it('stops on request: what is under way for later steps ends before train() retu
   expect(stillCalling).toBe(0);
 });
 
+/**
+ * A place that lets nobody go on before `wanted` are in it and everybody who may come has come: what is between two
+ * samples or calls of a tool needs no clock, so a few turns of the event loop are enough.
+ */
+function meetingPlace(wanted: number) {
+  let inside = 0;
+  let meet!: () => void;
+  const met = new Promise<void>((resolve) => (meet = resolve));
+  const place = {
+    most: 0,
+    async visit() {
+      place.most = Math.max(place.most, ++inside);
+      if (inside === wanted) meet();
+      await met;
+      for (let turn = 0; turn < 5; turn++) await nextTurn();
+      inside--;
+    },
+  };
+  return place;
+}
+
+/** The most that sampled at once, and the most that called at once, where so many must meet before anyone goes on. */
+async function mostAtOnce(wanted: { sampling: number; tools: number }, concurrency: Config['concurrency'] = {}) {
+  const sampling = meetingPlace(wanted.sampling);
+  const calling = meetingPlace(wanted.tools);
+  const engine = bigramEngine(hint);
+  const { sample } = engine.policy;
+  engine.policy.sample = async (...request) => sampling.visit().then(() => sample(...request));
+  const search: Tool<string> = { name: 'search', description: 'waits', execute: () => calling.visit() };
+  await run({ steps: 2, concurrency }, { engine, tools: [search] });
+  return [sampling.most, calling.most];
+}
+
 it('sampling and tools have a concurrency of their own', async () => {
-  const free = await run({ steps: 2 });
-  expect([free.seen.mostSampling > 3, free.mostCalling > 2]).toEqual([true, true]);
-  const bound = await run({ steps: 2, concurrency: { sampling: 3, tools: 2 } });
-  expect([bound.seen.mostSampling, bound.mostCalling]).toEqual([3, 2]);
+  // 4 problems · 4 rollouts
+  const [sampling, calling] = await mostAtOnce({ sampling: 16, tools: 3 });
+  expect(sampling).toBeGreaterThanOrEqual(16);
+  expect(calling).toBeGreaterThanOrEqual(3);
+  expect(await mostAtOnce({ sampling: 3, tools: 2 }, { sampling: 3, tools: 2 })).toEqual([3, 2]);
 });
 
 it('is refused where the sampler has no weights of its own', () => {
