@@ -130,6 +130,9 @@ export function createGroupDrawer(options: GroupDrawerOptions): GroupDrawer {
   function withoutFailures(groups: JudgedRolloutGroup[], step: number): JudgedRolloutGroup[] {
     const errorOf = ({ members }: JudgedRolloutGroup) =>
       members.find(({ trajectory }) => trajectory.stopReason === 'error')?.trajectory.error;
+    const trajectories = groups.flatMap(({ members }) => members.map(({ trajectory }) => trajectory));
+    const unreleased = trajectories.filter(({ stopReason, error }) => stopReason !== 'error' && error !== undefined);
+    if (unreleased[0]) warn(`step ${step}: in ${unreleased.length} rollouts ${unreleased[0].error}; they count`);
     const failed = groups.filter((group) => errorOf(group) !== undefined);
     const [first] = failed;
     if (first === undefined) return groups;

@@ -118,7 +118,8 @@ describe.each([1, 2, 3])('overlap of %i steps', (ahead) => {
 });
 
 it('learns with overlap as it does without', async () => {
-  const { metrics } = await run({ steps: 12, overlap: { steps: 1 } });
+  // who comes first decides what is learned from: over 20 steps the gain is 0.7 to 0.8, over 12 it may be 0.3
+  const { metrics } = await run({ steps: 20, overlap: { steps: 1 } });
   const rewards = metrics.map(({ reward }) => reward as number);
   const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   expect(mean(rewards.slice(-4)) - mean(rewards.slice(0, 4))).toBeGreaterThan(0.4);

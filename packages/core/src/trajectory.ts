@@ -54,7 +54,7 @@ export interface Trajectory {
   promptLength: number;
   turns: Turn[];
   stopReason: TrajectoryStopReason;
-  /** what failed, when `stopReason` is `error` */
+  /** what failed, when `stopReason` is `error`; with another, what failed after the last token (`policy.release`) */
   error?: string;
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -35,7 +36,7 @@ export async function createToolPackage(
     );
   }
   const toolName = toolNameOf(packageName);
-  await mkdir(directory, { recursive: true });
+  await makeDirectory(resolve(directory));
   const present = await readdir(directory);
   if (present.length > 0) throw new Error(`${directory} holds ${present[0]}; wanted an empty or a new directory`);
 
@@ -57,6 +58,13 @@ export async function createToolPackage(
   }
   const relative = files.map((file) => file.slice(join(directory, '/').length)).toSorted();
   return { directory: resolve(directory), packageName, toolName, files: relative };
+}
+
+/** One level after the other: where the system has no room for a name (`/proc`), Node's `recursive` never ends. */
+async function makeDirectory(path: string): Promise<void> {
+  if (existsSync(path)) return;
+  await makeDirectory(dirname(path));
+  await mkdir(path);
 }
 
 function nameOf(directory: string): string {

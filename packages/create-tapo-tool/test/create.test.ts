@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -50,6 +51,12 @@ it('the package builds and passes the conformance suite', { timeout: 60_000 }, a
   const { stdout } = await run(process.execPath, args, { cwd: directory, env: {} });
   expect(stdout).toMatch(/^# pass 1\d$/m);
   expect(stdout).toMatch(/^# fail 0$/m);
+});
+
+it.runIf(existsSync('/proc'))('where nothing can be made, it says so', async () => {
+  await expect(createToolPackage('/proc/none/tapo-tool-x')).rejects.toThrow(
+    "ENOENT: no such file or directory, mkdir '/proc/none'",
+  );
 });
 
 it('a scope is part of the name', async () => {

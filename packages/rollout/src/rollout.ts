@@ -15,7 +15,7 @@ let anonymous = 0;
  * One rollout: the policy samples until a call or an answer is complete, the tool runs, its observation is appended,
  * and so on until the answer (METHOD: TAPO, arXiv 2510.07038, section on interleaved inference). Token in, token out:
  * what was sampled is fed back as it is, an observation is tokenised once, on its own, special tokens in it as text. Never rejects because of what
- * the policy or a tool does; `stopReason` says how it ended.
+ * the policy or a tool does; `stopReason` says how it ended, and `error` what failed in the policy.
  * @throws for a prompt that is no list of tokens, limits that are none, tools without a tag
  */
 export async function rollout(promptTokens: readonly number[], options: RolloutOptions): Promise<Trajectory> {
@@ -60,16 +60,26 @@ export async function rollout(promptTokens: readonly number[], options: RolloutO
     return 'turns';
   }
 
+  let stopReason: TrajectoryStopReason;
+  let failure: string | undefined;
   try {
-    return builder.finish(await run());
+    stopReason = await run();
   } catch (error) {
-    if (signal?.aborted) return builder.finish('aborted');
-    return builder.finish('error', error instanceof Error ? error.message : String(error));
-  } finally {
-    await policy.release(id);
-    // a tool that fails to clean up is not the rollout's concern
-    await endRollout(tools, id).catch(() => {});
+    stopReason = signal?.aborted ? 'aborted' : 'error';
+    if (!signal?.aborted) failure = messageOf(error);
   }
+  try {
+    await policy.release(id);
+  } catch (error) {
+    failure ??= `policy.release failed: ${messageOf(error)}`;
+  }
+  // a tool that fails to clean up is not the rollout's concern
+  await endRollout(tools, id).catch(() => {});
+  return builder.finish(stopReason, failure);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Samples until the turn holds a call or an answer, ends, or the budget is used up. */

@@ -44,6 +44,21 @@ it('a multi-turn trajectory, as aligned rows', async () => {
   expect(policy.released).toEqual([trajectory.id]);
 });
 
+it.each(['throws', 'rejects'])('a policy that %s when it is to release the rollout does not lose it', async (how) => {
+  const policy = scriptedPolicy('<answer>b</answer>');
+  policy.release = () => {
+    const error = new Error('device lost');
+    if (how === 'throws') throw error;
+    return Promise.reject(error);
+  };
+  const ended: string[] = [];
+  const tool: Tool = { name: 'search', description: '', execute: () => '', endRollout: (id) => void ended.push(id) };
+  const trajectory = await rollout(policy.tokenizer.encode('Q'), { policy, tools: [tool], id: 'r' });
+  expect(trajectory).toMatchObject({ stopReason: 'answer', error: 'policy.release failed: device lost' });
+  expect(trajectory.tokens).toHaveLength(4);
+  expect(ended).toEqual(['r']);
+});
+
 describe('what the policy or a tool does wrong is an observation', () => {
   it('neither a call nor an answer: corrected, and on it goes', async () => {
     const { trajectory, text } = await play('hm<eos><answer>b</answer>', {

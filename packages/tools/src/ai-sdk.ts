@@ -1,13 +1,15 @@
-import { asSchema, jsonSchema, tool as aiTool } from 'ai';
 import type { Tool as AiTool, ToolSet } from 'ai';
 import { callTool } from './call-tool.js';
 import type { CallToolOptions } from './call-tool.js';
 import { adaptTool } from './foreign-tool.js';
 import type { ParsedInput } from './foreign-tool.js';
 import { inputJsonSchema } from './input-json-schema.js';
+import { loadPeer } from './peer.js';
 import { field } from './shape.js';
 import { ToolError } from './tool.js';
 import type { Tool, ToolContext } from './tool.js';
+
+const { asSchema, jsonSchema, tool: aiTool } = await loadPeer('@tapo/tools/ai-sdk', 'ai', () => import('ai'));
 
 /**
  * Tools of the AI SDK (`ai` 5 and later), as they are: `tools` is what one gives to `generateText`. Streamed results

@@ -11,12 +11,16 @@ export interface CreateBraveOptions extends SearchToolOptions, HttpOptions {
 }
 
 /** Web results of the Brave Search API. */
+export function createBrave(options: CreateBraveOptions): SearchTool;
 export function createBrave({
   apiKey,
   url = 'https://api.search.brave.com/res/v1/web/search',
   ...options
-}: CreateBraveOptions): SearchTool {
-  if (!apiKey) throw new TypeError('createBrave: got no apiKey; make one in the account at the Brave Search API');
+}: Partial<CreateBraveOptions> = {}): SearchTool {
+  if (!apiKey)
+    throw new TypeError(
+      'createBrave: got no apiKey, wanted {apiKey: text}: make one in the account at the Brave Search API',
+    );
   const http = createHttpClient(options, [apiKey]);
   const headers = { 'X-Subscription-Token': apiKey };
   const tool = searchTool(async (query, topK, signal) => {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { inspect } from 'node:util';
 import type { SearchHit, SearchTool } from './search-tool.js';
 import { areSimilar, similarityKey } from './similar-queries.js';
 import { isToolError } from './tool.js';
@@ -57,6 +58,7 @@ interface Entry {
 /**
  * Gives a search tool a cache: exact hits first, then hits of a similar query with the same `topK`; `areSimilar` in
  * similar-queries.ts has the rule, and why hits never cross different names or numbers. Failures are not kept.
+ * @throws TypeError for what is no search tool, RangeError for limits that are none
  */
 export function cached(
   tool: SearchTool,
@@ -64,10 +66,19 @@ export function cached(
     store = createMemoryStore(),
     ttlMs = 7 * 24 * 3_600_000,
     minSimilarity = 0.9,
-    scope = tool.name,
+    scope = tool?.name,
     now = Date.now,
   }: CachedOptions = {},
 ): CachedSearchTool {
+  if (typeof tool?.execute !== 'function' || typeof tool.toObservation !== 'function' || !(tool.topK >= 1)) {
+    const got = inspect(tool, { depth: 0, breakLength: Infinity });
+    throw new TypeError(`cached: got the tool ${got}, wanted a search tool: createSearch, createSerper, … make one`);
+  }
+  if (!((minSimilarity >= 0 && minSimilarity <= 1) || minSimilarity === Infinity)) {
+    const got = inspect(minSimilarity);
+    throw new RangeError(`cached: got minSimilarity ${got}, wanted 0 to 1, or Infinity for no hits of similar queries`);
+  }
+  if (!(ttlMs > 0)) throw new RangeError(`cached: got ttlMs ${inspect(ttlMs)}, wanted more than 0`);
   const counts: CacheCounts = { exact: 0, fuzzy: 0, miss: 0, coalesced: 0, externalQueries: 0, storeErrors: 0 };
   const underWay = new Map<string, SharedCall<SearchHit[]>>();
   const keyOf = (kind: 'exact' | 'similar', text: string) =>

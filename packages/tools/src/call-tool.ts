@@ -1,5 +1,7 @@
+import { inspect } from 'node:util';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { elide } from './elide.js';
+import { onAbort } from './on-abort.js';
 import { isToolError } from './tool.js';
 import type { Tool, ToolStatus } from './tool.js';
 
@@ -23,7 +25,7 @@ export interface CallToolOptions {
 }
 
 /**
- * Runs one tool call and never rejects: what the tool or the policy does wrong becomes an observation and a status.
+ * Runs one tool call. What the tool or the policy does wrong becomes an observation and a status, never a rejection.
  *
  * - blank text input, or a schema that rejects the input → `refused`, with the schema's complaints
  * - the tool throws → `error`; throws a `ToolError` → its own status and text
@@ -33,6 +35,7 @@ export interface CallToolOptions {
  *   blank text → "returned empty text" (both `ok`)
  *
  * @param input the text between the tags, or the arguments of a function call. Text that the schema rejects is read as JSON.
+ * @throws TypeError for a tool that is none, or a time limit that is no number
  */
 export async function callTool(
   tool: Tool,
@@ -45,6 +48,14 @@ export async function callTool(
     maxObservationLength = 16_384,
   }: CallToolOptions = {},
 ): Promise<ToolResult> {
+  if (typeof tool?.execute !== 'function') {
+    throw new TypeError(
+      `callTool: got the tool ${inspect(tool, { depth: 0, breakLength: Infinity })}, wanted {name, description, execute(input)}`,
+    );
+  }
+  if (!(typeof timeoutMs === 'number' && timeoutMs >= 0)) {
+    throw new TypeError(`callTool: got timeoutMs ${inspect(timeoutMs)}, wanted a number of at least 0`);
+  }
   const started = performance.now();
   const controller = new AbortController();
   const finish = (status: ToolStatus, text: string): ToolResult => ({
@@ -59,14 +70,13 @@ export async function callTool(
     controller.abort(new DOMException(`no answer within ${timeoutMs} ms`, 'TimeoutError'));
     stop(finish('timeout', `The ${tool.name} tool did not answer within ${seconds(timeoutMs)}.`));
   };
-  const onAbort = () => {
+  const cancel = () => {
     controller.abort(signal?.reason);
     stop(finish('error', `The ${tool.name} call was cancelled.`));
   };
   // setTimeout cannot count beyond 2^31-1 ms: such a limit is none
   const timer = timeoutMs < 2 ** 31 ? setTimeout(onTimeout, timeoutMs) : undefined;
-  signal?.addEventListener('abort', onAbort, { once: true });
-  if (signal?.aborted) onAbort();
+  const forget = signal && onAbort(signal, cancel);
 
   const run = async (): Promise<ToolResult> => {
     const parsed = await parseInput(tool, input);
@@ -84,7 +94,7 @@ export async function callTool(
     return await Promise.race([stopped, guarded]);
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', onAbort);
+    forget?.();
   }
 }
 

@@ -20,6 +20,7 @@ export interface CreateCodeServerOptions extends HttpOptions {
 const DESCRIPTION = 'Runs Python: write a short program and print the result.';
 
 /** Runs code on a server that speaks the reference's protocol: `POST {code}` → `{stdout, finished, time}`. */
+export function createCodeServer(options: CreateCodeServerOptions): Tool<string, string>;
 export function createCodeServer({
   url,
   headers = {},
@@ -28,7 +29,7 @@ export function createCodeServer({
   timeLimitMs = 2_000,
   maxOutputLength = 2_000,
   ...options
-}: CreateCodeServerOptions): Tool<string, string> {
+}: Partial<CreateCodeServerOptions> = {}): Tool<string, string> {
   checkUrl('createCodeServer', url);
   const http = createHttpClient(options, Object.values(headers));
   const texts = { printExample: 'print(x)', timeLimitMs, memoryLimitBytes: Infinity, maxOutputLength };

@@ -44,7 +44,7 @@ interface HttpClient {
 const RETRIED = new Set([408, 429, 500, 502, 503, 504]);
 
 /** @throws TypeError unless `url` is where a service may be; `maker` is the function that got it */
-export function checkUrl(maker: string, url: unknown): void {
+export function checkUrl(maker: string, url: unknown): asserts url is string {
   if (typeof url === 'string' && /^https?:/.test(url) && URL.canParse(url)) return;
   throw new TypeError(`${maker}: got url ${JSON.stringify(url)}, wanted one that begins with http:// or https://`);
 }

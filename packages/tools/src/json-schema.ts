@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/spec';
 import { Ajv } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
@@ -15,9 +16,13 @@ const OPTIONS = { strict: false, allErrors: true, validateFormats: false, logger
  *
  * Where exactly one property must be text and no other is required, plain text is taken for it: a policy that knows
  * only tags writes `<search>chad</search>`, and the tool gets `{query: 'chad'}`. Text that is a JSON object stays one.
- * @throws if the schema itself is invalid, or refers to what is not in it
+ * @throws if it is no schema, is itself invalid, or refers to what is not in it
  */
 export function fromJsonSchema<Input = unknown>(schema: JsonSchema): JsonSchemaInput<Input> {
+  if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) {
+    const got = inspect(schema, { breakLength: Infinity });
+    throw new TypeError(`fromJsonSchema: got ${got}, wanted a JSON Schema: {type: 'object', properties: {…}}`);
+  }
   const ajv = String(schema['$schema'] ?? '').includes('2020-12') ? new Ajv2020(OPTIONS) : new Ajv(OPTIONS);
   const { $schema: _, ...plain } = schema;
   const validate = ajv.compile<Input>(plain);

@@ -1,8 +1,14 @@
 import type { StructuredToolInterface } from '@langchain/core/tools';
-import { toJsonSchema } from '@langchain/core/utils/json_schema';
 import { adaptTool } from './foreign-tool.js';
+import { loadPeer } from './peer.js';
 import { field } from './shape.js';
 import type { Tool } from './tool.js';
+
+const { toJsonSchema } = await loadPeer(
+  '@tapo/tools/langchain',
+  '@langchain/core',
+  () => import('@langchain/core/utils/json_schema'),
+);
 
 /** Tools of LangChain.js (`tool(…)`, `DynamicStructuredTool`, toolkits), as they are. */
 export function fromLangChain(tools: readonly StructuredToolInterface[]): Tool[] {

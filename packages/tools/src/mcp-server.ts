@@ -2,16 +2,28 @@ import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Server } from '@modelcontextprotocol/sdk/server/index.js';
-import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
-import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import type { Server as McpServer } from '@modelcontextprotocol/sdk/server/index.js';
+import type { StreamableHTTPServerTransport as HttpTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
-import { CallToolRequestSchema, ErrorCode, ListToolsRequestSchema, McpError } from '@modelcontextprotocol/sdk/types.js';
 import type { Tool as McpTool } from '@modelcontextprotocol/sdk/types.js';
 import { callTool } from './call-tool.js';
 import { inputJsonSchema } from './input-json-schema.js';
 import { closeTools, endRollout } from './lifetime.js';
+import { oneAtATime } from './one-at-a-time.js';
+import { loadPeer } from './peer.js';
 import type { Tool } from './tool.js';
+
+const { Server, StdioServerTransport, StreamableHTTPServerTransport, ...types } = await loadPeer(
+  '@tapo/tools/mcp-server',
+  '@modelcontextprotocol/sdk',
+  async () => ({
+    ...(await import('@modelcontextprotocol/sdk/server/index.js')),
+    ...(await import('@modelcontextprotocol/sdk/server/stdio.js')),
+    ...(await import('@modelcontextprotocol/sdk/server/streamableHttp.js')),
+    ...(await import('@modelcontextprotocol/sdk/types.js')),
+  }),
+);
+const { CallToolRequestSchema, ErrorCode, ListToolsRequestSchema, McpError } = types;
 
 export interface ToMCPServerOptions {
   /** how the server introduces itself */
@@ -28,7 +40,7 @@ export interface ToMCPServerOptions {
 export function toMCPServer(
   tools: readonly Tool[],
   { name = 'tapo', version = '0.0.0', timeoutMs = 30_000 }: ToMCPServerOptions = {},
-): Server {
+): McpServer {
   const server = new Server({ name, version }, { capabilities: { tools: {} } });
   const rolloutId = randomUUID();
   const listed = tools.map((tool) => ({
@@ -69,7 +81,7 @@ export async function serveMCPOverStdio(tools: readonly Tool[], options: ToMCPSe
       resolve();
     };
   });
-  await server.connect(new StdioServerTransport());
+  await server.connect(oneAtATime(new StdioServerTransport()));
   process.stdin.once('end', () => void server.close());
   return {
     closed,
@@ -96,9 +108,9 @@ export async function serveMCPOverHTTP(
   tools: readonly Tool[],
   { port = 0, host = '127.0.0.1', path = '/mcp', ...options }: ServeMCPOverHTTPOptions = {},
 ): Promise<McpService> {
-  const sessions = new Map<string, StreamableHTTPServerTransport>();
-  const openSession = async (): Promise<StreamableHTTPServerTransport> => {
-    const transport: StreamableHTTPServerTransport = new StreamableHTTPServerTransport({
+  const sessions = new Map<string, HttpTransport>();
+  const openSession = async (): Promise<HttpTransport> => {
+    const transport: HttpTransport = new StreamableHTTPServerTransport({
       sessionIdGenerator: randomUUID,
       onsessioninitialized: (id) => void sessions.set(id, transport),
       onsessionclosed: (id) => void sessions.delete(id),

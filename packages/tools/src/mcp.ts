@@ -1,14 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import type { Client as McpClient } from '@modelcontextprotocol/sdk/client/index.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
-import { ErrorCode, McpError, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { adaptTool } from './foreign-tool.js';
 import type { JsonSchema } from './json-schema.js';
+import { oneAtATime } from './one-at-a-time.js';
+import { loadPeer } from './peer.js';
 import { field, listField, textField } from './shape.js';
 import { ToolError } from './tool.js';
 import type { Tool } from './tool.js';
+
+const {
+  Client,
+  StdioClientTransport,
+  StreamableHTTPClientTransport,
+  ErrorCode,
+  McpError,
+  ToolListChangedNotificationSchema,
+} = await loadPeer('@tapo/tools/mcp', '@modelcontextprotocol/sdk', async () => ({
+  ...(await import('@modelcontextprotocol/sdk/client/index.js')),
+  ...(await import('@modelcontextprotocol/sdk/client/stdio.js')),
+  ...(await import('@modelcontextprotocol/sdk/client/streamableHttp.js')),
+  ...(await import('@modelcontextprotocol/sdk/types.js')),
+}));
 
 /** A server that is started as a process and speaks MCP over its standard input and output. */
 export interface McpCommand {
@@ -51,21 +64,24 @@ const NO_LIMIT_MS = 2 ** 31 - 1;
  * @throws if the server cannot be reached or lacks a tool of `include`
  */
 export async function fromMCP(
-  source: Client | McpCommand | URL | string,
+  source: McpClient | McpCommand | URL | string,
   { include, headers = {}, connectTimeoutMs = 30_000, stderr = 'ignore', onToolsChanged }: FromMCPOptions = {},
 ): Promise<McpTools> {
   let tools: readonly Tool[] = [];
   let closed = false;
-  let connecting: Promise<Client> | undefined;
-  let current: Client | undefined;
-  let probing: Client | undefined;
+  let connecting: Promise<McpClient> | undefined;
+  let current: McpClient | undefined;
+  let probing: McpClient | undefined;
 
   /** so that the next call connects anew; a client that has been replaced is of no interest any more */
-  const forget = (client: Client): void => {
+  const forget = (client: McpClient): void => {
     if (client === current) connecting = current = undefined;
   };
-  const connect = async (): Promise<Client> => {
-    if (source instanceof Client) return source;
+  const connect = async (): Promise<McpClient> => {
+    if (source instanceof Client) {
+      await list(source);
+      return source;
+    }
     const client = new Client({ name: 'tapo', version: '0.0.0' });
     // oxlint-disable-next-line unicorn/prefer-add-event-listener -- the SDK's client is no EventTarget
     client.onclose = () => forget(client);
@@ -73,14 +89,21 @@ export async function fromMCP(
     // oxlint-disable-next-line unicorn/prefer-add-event-listener
     client.onerror = () => void probe(client);
     client.setNotificationHandler(ToolListChangedNotificationSchema, async () => {
-      onToolsChanged?.(await refresh());
+      onToolsChanged?.(await list(client));
     });
     await client.connect(transportTo(source, headers, stderr), { timeout: connectTimeoutMs });
     current = client;
+    try {
+      // a server that has been started again may have other tools, and the SDK checks results by what it has listed
+      await list(client);
+    } catch (error) {
+      await drop(client);
+      throw error;
+    }
     return client;
   };
   // connecting twice does no harm, and a server that is just being started again needs a moment
-  const connectPatiently = async (): Promise<Client> => {
+  const connectPatiently = async (): Promise<McpClient> => {
     for (const waitMs of [100, 400]) {
       try {
         return await connect();
@@ -90,7 +113,7 @@ export async function fromMCP(
     }
     return connect();
   };
-  const connected = (): Promise<Client> => {
+  const connected = (): Promise<McpClient> => {
     if (closed) throw new ToolError('error', 'The connection to the MCP server is closed.');
     connecting ??= connectPatiently().catch((error: unknown) => {
       connecting = undefined;
@@ -98,12 +121,12 @@ export async function fromMCP(
     });
     return connecting;
   };
-  const drop = async (client: Client): Promise<void> => {
+  const drop = async (client: McpClient): Promise<void> => {
     forget(client);
     if (!(source instanceof Client)) await client.close().catch(() => {});
   };
   /** gives a server up that does not answer: that fails the calls which wait for it */
-  const probe = async (client: Client): Promise<void> => {
+  const probe = async (client: McpClient): Promise<void> => {
     if (client !== current || probing === client) return;
     probing = client;
     await client.ping({ timeout: connectTimeoutMs }).catch(() => drop(client));
@@ -145,8 +168,7 @@ export async function fromMCP(
     }
   };
 
-  const refresh = async (): Promise<readonly Tool[]> => {
-    const client = await connected();
+  const list = async (client: McpClient): Promise<readonly Tool[]> => {
     const listed = [];
     let cursor: string | undefined;
     do {
@@ -169,7 +191,7 @@ export async function fromMCP(
   };
 
   try {
-    await refresh();
+    await connected();
     const missing = include?.find((name) => !tools.some((tool) => tool.name === name));
     if (missing !== undefined) throw new Error(`fromMCP: the server has no tool "${missing}"`);
   } catch (error) {
@@ -180,13 +202,15 @@ export async function fromMCP(
     get tools() {
       return tools;
     },
-    refresh,
+    refresh: async () => list(await connected()),
     close,
   };
 }
 
 function transportTo(source: McpCommand | URL | string, headers: Record<string, string>, stderr: 'ignore' | 'inherit') {
-  if (typeof source === 'object' && 'command' in source) return new StdioClientTransport({ ...source, stderr });
+  if (typeof source === 'object' && 'command' in source) {
+    return oneAtATime(new StdioClientTransport({ ...source, stderr }));
+  }
   // its optional `sessionId` is not declared as the interface has it
   return new StreamableHTTPClientTransport(new URL(source), { requestInit: { headers } }) as Transport;
 }

@@ -1,8 +1,10 @@
-import { RunContext } from '@openai/agents';
-import type { FunctionTool } from '@openai/agents';
+import type { FunctionTool, RunContext as Context } from '@openai/agents';
 import { adaptTool } from './foreign-tool.js';
+import { loadPeer } from './peer.js';
 import { ToolError } from './tool.js';
 import type { Tool } from './tool.js';
+
+const { RunContext } = await loadPeer('@tapo/tools/openai-agents', '@openai/agents', () => import('@openai/agents'));
 
 export interface FromOpenAIAgentsOptions {
   /** what the tools find as `runContext.context` */
@@ -29,7 +31,7 @@ export function fromOpenAIAgents(
       description: tool.description,
       schema: tool.parameters as unknown as Record<string, unknown>,
       async execute(input, { toolCallId, signal }) {
-        const runContext = new RunContext(context) as RunContext<never>;
+        const runContext = new RunContext(context) as Context<never>;
         if (await tool.needsApproval(runContext, input as never, toolCallId)) {
           throw new ToolError('refused', `This call of ${tool.name} needs approval.`);
         }

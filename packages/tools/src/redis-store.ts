@@ -1,7 +1,11 @@
-import { createStorage } from 'unstorage';
-import redisDriver from 'unstorage/drivers/redis';
 import type { CacheStore } from './cache.js';
+import { loadPeer } from './peer.js';
 import { storageStore } from './storage.js';
+
+const { createStorage, redisDriver } = await loadPeer('@tapo/tools/redis-store', 'unstorage ioredis', async () => ({
+  createStorage: (await import('unstorage')).createStorage,
+  redisDriver: (await import('unstorage/drivers/redis')).default,
+}));
 
 export interface OpenRedisStoreOptions {
   /** `redis://user:password@host:6379/0`; never printed */
@@ -17,11 +21,13 @@ export interface OpenRedisStoreOptions {
  * misses, never a search, and is found again when it comes back.
  * @throws if it cannot be reached now
  */
+export async function openRedisStore(options: OpenRedisStoreOptions): Promise<CacheStore>;
 export async function openRedisStore({
   url,
   prefix = 'tapo-cache',
   timeoutMs = 2_000,
-}: OpenRedisStoreOptions): Promise<CacheStore> {
+}: Partial<OpenRedisStoreOptions> = {}): Promise<CacheStore> {
+  if (!url) throw new TypeError('openRedisStore: got no url, wanted {url: "redis://host:6379"}');
   const driver = redisDriver({
     url,
     base: prefix,

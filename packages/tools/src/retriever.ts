@@ -18,13 +18,14 @@ export interface CreateRetrieverOptions extends SearchToolOptions, HttpOptions {
  * Search on a retrieval server of the Search-R1 kind (arXiv 2503.09516): `POST {queries, topk, return_scores}` →
  * `{result: [[{document: {contents: "title\ntext"}, score}]]}`. Queries that come at about the same time share a request.
  */
+export function createRetriever(options: CreateRetrieverOptions): SearchTool;
 export function createRetriever({
   url,
   headers = {},
   maxBatchSize = 32,
   batchDelayMs = 2,
   ...options
-}: CreateRetrieverOptions): SearchTool {
+}: Partial<CreateRetrieverOptions> = {}): SearchTool {
   checkUrl('createRetriever', url);
   const http = createHttpClient(options, Object.values(headers));
   const retrieve = batched(

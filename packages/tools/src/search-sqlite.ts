@@ -1,10 +1,12 @@
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { createClient } from '@libsql/client';
 import type { Client, InStatement } from '@libsql/client';
+import { loadPeer } from './peer.js';
 import { searchTool } from './search-tool.js';
 import type { SearchHit, SearchTool, SearchToolOptions } from './search-tool.js';
 import { tellingWords, wordsOf } from './search-words.js';
+
+const { createClient } = await loadPeer('@tapo/tools/search-sqlite', '@libsql/client', () => import('@libsql/client'));
 
 export interface CreateSqliteSearchOptions extends SearchToolOptions {
   /** what `buildSqliteIndex` wrote */
@@ -82,7 +84,9 @@ export async function buildSqliteIndex(
  * `createSearch` does: a query that is a title wants that passage, a title that it names in full counts more.
  * @throws at the first query if the file is none of ours: the error names file and remedy
  */
-export function createSqliteSearch({ file, ...options }: CreateSqliteSearchOptions): SearchTool {
+export function createSqliteSearch(options: CreateSqliteSearchOptions): SearchTool;
+export function createSqliteSearch({ file, ...options }: Partial<CreateSqliteSearchOptions> = {}): SearchTool {
+  if (!file) throw new TypeError('createSqliteSearch: got no file, wanted one that buildSqliteIndex wrote');
   let opening: Promise<Client> | undefined;
   const tool = searchTool(async (query, topK) => {
     opening ??= openIndex(file);

@@ -12,7 +12,13 @@ export interface CreateSearxngOptions extends SearchToolOptions, HttpOptions {
 }
 
 /** Results of a SearXNG instance of your own: many engines, no key. */
-export function createSearxng({ url, headers = {}, language = 'en', ...options }: CreateSearxngOptions): SearchTool {
+export function createSearxng(options: CreateSearxngOptions): SearchTool;
+export function createSearxng({
+  url,
+  headers = {},
+  language = 'en',
+  ...options
+}: Partial<CreateSearxngOptions> = {}): SearchTool {
   checkUrl('createSearxng', url);
   const http = createHttpClient(options, Object.values(headers));
   const tool = searchTool(async (query, _topK, signal) => {

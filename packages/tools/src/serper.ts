@@ -11,12 +11,14 @@ export interface CreateSerperOptions extends SearchToolOptions, HttpOptions {
 }
 
 /** Google results by Serper: the knowledge graph's description first, then the snippets of the pages. */
+export function createSerper(options: CreateSerperOptions): SearchTool;
 export function createSerper({
   apiKey,
   url = 'https://google.serper.dev/search',
   ...options
-}: CreateSerperOptions): SearchTool {
-  if (!apiKey) throw new TypeError('createSerper: got no apiKey; make one in the account at serper.dev');
+}: Partial<CreateSerperOptions> = {}): SearchTool {
+  if (!apiKey)
+    throw new TypeError('createSerper: got no apiKey, wanted {apiKey: text}: make one in the account at serper.dev');
   const http = createHttpClient(options, [apiKey]);
   const tool = searchTool(async (query, topK, signal) => {
     const headers = { 'X-API-KEY': apiKey };

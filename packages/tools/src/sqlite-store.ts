@@ -1,9 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createClient } from '@libsql/client';
 import type { Client } from '@libsql/client';
 import type { CacheStore } from './cache.js';
+import { loadPeer } from './peer.js';
+
+const { createClient } = await loadPeer('@tapo/tools/sqlite-store', '@libsql/client', () => import('@libsql/client'));
 
 // how long a process waits for another one that is writing
 const BUSY_MS = 5_000;

@@ -11,12 +11,14 @@ export interface CreateTavilyOptions extends SearchToolOptions, HttpOptions {
 }
 
 /** Passages of web pages by Tavily. */
+export function createTavily(options: CreateTavilyOptions): SearchTool;
 export function createTavily({
   apiKey,
   url = 'https://api.tavily.com/search',
   ...options
-}: CreateTavilyOptions): SearchTool {
-  if (!apiKey) throw new TypeError('createTavily: got no apiKey; make one in the account at tavily.com');
+}: Partial<CreateTavilyOptions> = {}): SearchTool {
+  if (!apiKey)
+    throw new TypeError('createTavily: got no apiKey, wanted {apiKey: text}: make one in the account at tavily.com');
   const http = createHttpClient(options, [apiKey]);
   const headers = { authorization: `Bearer ${apiKey}` };
   const tool = searchTool(async (query, topK, signal) => {

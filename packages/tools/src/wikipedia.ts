@@ -13,13 +13,15 @@ export interface CreateWikipediaOptions extends SearchToolOptions, HttpOptions {
 }
 
 /** Introductions of Wikipedia articles, by its own full-text search. */
+export function createWikipedia(options: CreateWikipediaOptions): SearchTool;
 export function createWikipedia({
   userAgent,
   language = 'en',
   url = `https://${language}.wikipedia.org/w/api.php`,
   ...options
-}: CreateWikipediaOptions): SearchTool {
-  if (!userAgent) throw new TypeError('createWikipedia: got no userAgent; wanted "name/version (contact)"');
+}: Partial<CreateWikipediaOptions> = {}): SearchTool {
+  if (!userAgent)
+    throw new TypeError('createWikipedia: got no userAgent, wanted {userAgent: "name/version (contact)"}');
   const http = createHttpClient(options);
   const headers = { 'user-agent': userAgent };
   const fixed = {

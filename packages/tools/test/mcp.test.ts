@@ -1,3 +1,6 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
@@ -121,6 +124,51 @@ describe('a published server, started as a process', () => {
     });
     expect(await callTool(pid, {})).toMatchObject({ status: 'ok', observation: expect.stringMatching(/^\d+ 1$/) });
     await mcp.close();
+  });
+
+  it('that comes back with another output schema has its results checked by that', { timeout: 60_000 }, async () => {
+    const started = join(await mkdtemp(join(tmpdir(), 'tapo-mcp-')), 'started');
+    const server = `
+      const { existsSync, writeFileSync } = require('node:fs');
+      const type = existsSync(process.argv[1]) ? 'string' : 'number';
+      writeFileSync(process.argv[1], '');
+      const outputSchema = { type: 'object', properties: { size: { type } }, required: ['size'] };
+      process.stdin.on('data', (chunk) => {
+        for (const line of String(chunk).trim().split('\\n')) {
+          const { id, method, params } = JSON.parse(line);
+          const reply = (result) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', id, result }) + '\\n');
+          if (method === 'initialize') reply({ protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 's', version: '1' } });
+          if (method === 'tools/list') reply({ tools: [{ name: 'measure', description: type, inputSchema: { type: 'object' }, outputSchema }] });
+          if (method === 'tools/call' && params.arguments.die) process.exit(1);
+          if (method === 'tools/call') reply({ content: [], structuredContent: { size: 1 } });
+        }
+      });`;
+    const mcp = await fromMCP({ command: process.execPath, args: ['-e', server, started] });
+    const measure = mcp.tools[0]!;
+    expect(await callTool(measure, {})).toMatchObject({ status: 'ok', observation: '{"size":1}' });
+    expect((await callTool(measure, { die: true })).status).toBe('error');
+    expect(await callTool(measure, {})).toMatchObject({
+      status: 'error',
+      observation: expect.stringContaining("does not match the tool's output schema: data/size must be string"),
+    });
+    expect(mcp.tools[0]?.description).toBe('string');
+    await mcp.close();
+  });
+
+  it('takes many large calls at once on one signal, without a warning of listeners', { timeout: 60_000 }, async () => {
+    const warnings: string[] = [];
+    const listen = ({ message }: Error) => warnings.push(message);
+    process.on('warning', listen);
+    const mcp = await fromMCP({ command: process.execPath, args: [everything] }, { include: ['echo'] });
+    const { signal } = new AbortController();
+    // a pipe holds 64 KB
+    const message = 'x'.repeat(100_000);
+    const call = () => callTool(mcp.tools[0]!, { message }, { signal });
+    const results = await Promise.all(Array.from({ length: 30 }, call));
+    process.off('warning', listen);
+    await mcp.close();
+    expect(results.map(({ status }) => status)).toEqual(Array.from({ length: 30 }, () => 'ok'));
+    expect(warnings).toEqual([]);
   });
 
   it('that answers with a wrong shape or far too much fails that call, and goes on', { timeout: 60_000 }, async () => {

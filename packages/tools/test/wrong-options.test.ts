@@ -1,16 +1,22 @@
 import { callTool, statefulTool } from '@tapo/tools';
 import type { Tool } from '@tapo/tools';
 import { budgeted, createBudget } from '@tapo/tools/budget';
+import { cached } from '@tapo/tools/cache';
 import { createCodeServer } from '@tapo/tools/code-server';
 import { toolConformance } from '@tapo/tools/conformance';
 import { createJavascript } from '@tapo/tools/javascript';
+import { fromJsonSchema } from '@tapo/tools/json-schema';
 import { createPython } from '@tapo/tools/python';
+import { openRedisStore } from '@tapo/tools/redis-store';
 import { createRetriever } from '@tapo/tools/retriever';
 import { createIndex, createSearch } from '@tapo/tools/search';
+import { createSqliteSearch } from '@tapo/tools/search-sqlite';
 import { createSearxng } from '@tapo/tools/searxng';
+import { createSerper } from '@tapo/tools/serper';
 import { expect, it } from 'vitest';
 
 const tool: Tool = { name: 'echo', description: '', execute: (input) => input };
+const search = createSearch({ documents: [] });
 const url = 'http://127.0.0.1:9';
 
 // what a compiler would refuse, as JavaScript and JSON let it through: an error when the tool is made, not in each observation
@@ -19,6 +25,16 @@ it.each<[string, () => unknown, string]>([
   ['a number of documents', () => createIndex(5 as never), 'got documents 5, wanted a list of {title, text}'],
   ['a text', () => createIndex(['Chad'] as never), 'documents[0] is "Chad", wanted {title: text, text: text}'],
   ['nothing', () => createIndex([{ title: '', text: '' }, null] as never), 'documents[1] is null'],
+  ['no key', () => createSerper(undefined as never), 'createSerper: got no apiKey, wanted {apiKey: text}'],
+  ['no file', () => createSqliteSearch(undefined as never), 'createSqliteSearch: got no file'],
+  ['no options', () => createRetriever(undefined as never), 'createRetriever: got url undefined'],
+  ['no tool', () => cached(undefined as never), 'cached: got the tool undefined, wanted a search tool'],
+  ['no search tool', () => cached(tool as never), "cached: got the tool { name: 'echo', description: ''"],
+  ['a percentage', () => cached(search, { minSimilarity: 90 }), 'cached: got minSimilarity 90, wanted 0 to 1'],
+  ['no similarity', () => cached(search, { minSimilarity: Number.NaN }), 'cached: got minSimilarity NaN'],
+  ['no time to live', () => cached(search, { ttlMs: 0 }), 'cached: got ttlMs 0, wanted more than 0'],
+  ['no schema', () => fromJsonSchema(undefined as never), 'fromJsonSchema: got undefined, wanted a JSON Schema: {type'],
+  ['a list', () => fromJsonSchema(['text'] as never), "fromJsonSchema: got [ 'text' ]"],
   [
     'no url',
     () => createRetriever({} as never),
@@ -52,6 +68,15 @@ it.each<[string, () => unknown, string]>([
   ],
 ])('%s', (_, make, message) => {
   expect(make).toThrow(message);
+});
+
+it.each<[string, () => Promise<unknown>, string]>([
+  ['no tool', () => callTool(undefined as never, ''), 'callTool: got the tool undefined, wanted {name, description'],
+  ['no execute', () => callTool({ name: 'x' } as never, ''), "callTool: got the tool { name: 'x' }"],
+  ['a time in words', () => callTool(tool, 'a', { timeoutMs: '5 s' as never }), "callTool: got timeoutMs '5 s'"],
+  ['no Redis', () => openRedisStore(undefined as never), 'openRedisStore: got no url, wanted {url: "redis:'],
+])('%s, in a promise', async (_, make, message) => {
+  await expect(make()).rejects.toThrow(message);
 });
 
 it('a JSON Schema as inputSchema is told how to become one of ours', async () => {
