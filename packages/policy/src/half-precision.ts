@@ -15,13 +15,13 @@ function float16Values(): Float32Array {
   return float16Table;
 }
 
-/** float16 bits → float32, written to `target` from `offset`. */
+/** float16 bits → float32, written to `target` from `offset`, in order: the bits may lie in the last half of `target` itself. */
 export function float16ToFloat32(bits: Uint16Array, target: Float32Array, offset = 0): void {
   const values = float16Values();
   for (let i = 0; i < bits.length; i++) target[offset + i] = values[bits[i] as number] as number;
 }
 
-/** bfloat16 bits → float32 (the upper half of its bits), written to `target` from `offset`. */
+/** bfloat16 bits → float32 (the upper half of its bits), written to `target` from `offset`, in order, as above. */
 export function bfloat16ToFloat32(bits: Uint16Array, target: Float32Array, offset = 0): void {
   const words = new Uint32Array(target.buffer, target.byteOffset + offset * 4, bits.length);
   for (let i = 0; i < bits.length; i++) words[i] = (bits[i] as number) << 16;

@@ -1,7 +1,7 @@
 /**
  * The safetensors format (github.com/huggingface/safetensors): 8 bytes of header length, a JSON header of
- * `{name: {dtype, shape, data_offsets}}`, then the tensors' bytes. Read one tensor at a time, so that memory never holds
- * more than the result and one chunk of the file.
+ * `{name: {dtype, shape, data_offsets}}`, then the tensors' bytes. Read one tensor at a time, in its own memory, so that
+ * nothing but the result is held.
  */
 import { open, type FileHandle } from 'node:fs/promises';
 
@@ -128,25 +128,20 @@ function checkLayout(
 async function readTensor(file: FileHandle, path: string, name: string, entry: SafetensorsEntry): Promise<HostTensor> {
   const { dtype, shape, start, end } = entry;
   const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
-  const fill = async (target: Uint8Array, position: number) => {
-    const { bytesRead } = await file.read(target, 0, target.byteLength, position);
-    if (bytesRead !== target.byteLength)
-      throw new Error(`${path}: tensor "${name}": the file ends early; download it again`);
-  };
-  if (dtype === 'F32') {
-    const bytes = new Uint8Array(data.buffer);
-    for (let at = 0; at < bytes.length; at += chunkBytes) await fill(bytes.subarray(at, at + chunkBytes), start + at);
-  } else if (dtype === 'F16' || dtype === 'BF16') {
-    const convert = dtype === 'F16' ? float16ToFloat32 : bfloat16ToFloat32;
-    const chunk = new Uint8Array(Math.min(chunkBytes, end - start));
-    for (let at = start; at < end; at += chunkBytes) {
-      const part = chunk.subarray(0, Math.min(chunkBytes, end - at));
-      await fill(part, at);
-      convert(new Uint16Array(part.buffer, 0, part.length / 2), data, (at - start) / 2);
-    }
-  } else {
+  if (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16') {
     throw new Error(`${path}: tensor "${name}" is ${dtype}; only F32, F16 and BF16 are read, convert it first`);
   }
+  // 16 bits are read into the second half of the result and widened from the front: number i is written to bytes 4i to 4i + 4,
+  // behind or onto its own place 2n + 2i and before that of the next. So nothing but the result is ever held.
+  const bytes = new Uint8Array(data.buffer, data.byteLength - (end - start));
+  for (let at = 0; at < bytes.length; at += chunkBytes) {
+    const part = bytes.subarray(at, at + chunkBytes);
+    const { bytesRead } = await file.read(part, 0, part.length, start + at);
+    if (bytesRead !== part.length) throw new Error(`${path}: tensor "${name}": the file ends early; download it again`);
+  }
+  const bits = () => new Uint16Array(data.buffer, bytes.byteOffset);
+  if (dtype === 'F16') float16ToFloat32(bits(), data);
+  if (dtype === 'BF16') bfloat16ToFloat32(bits(), data);
   return { data, shape, dtype: 'float32' };
 }
 

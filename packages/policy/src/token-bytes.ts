@@ -20,19 +20,42 @@ type TextToBytes = (content: string) => Uint8Array;
 
 const utf8 = new TextEncoder();
 
+/** What tokens stand for, in one piece of memory: an array per token would take tens of MB for a large vocabulary. */
+export interface TokenBytes {
+  /** one more than the largest id */
+  readonly size: number;
+  /** empty for an id without token */
+  of(token: number): Uint8Array;
+}
+
 /**
- * Bytes by token id (`undefined` where an id has no token). Byte-level BPE (Qwen, Llama 3, SmolLM2), SentencePiece-style BPE with
- * byte fallback (Llama 2) and plain vocabularies are understood.
+ * Byte-level BPE (Qwen, Llama 3, SmolLM2), SentencePiece-style BPE with byte fallback (Llama 2) and plain vocabularies are understood.
  * @throws for a decoder whose text depends on neighbouring tokens, by name
  */
-export function tokenBytesTable(json: TokenizerJson, source: string): (Uint8Array | undefined)[] {
+export function tokenBytes(json: TokenizerJson, source: string): TokenBytes {
   const toBytes = textToBytes(json.decoder ?? null, source);
   const { vocab } = json.model;
-  const table: (Uint8Array | undefined)[] = [];
-  const entries = Array.isArray(vocab) ? vocab.map(([content], id) => [content, id] as const) : Object.entries(vocab);
-  for (const [content, id] of entries) table[id] = toBytes(content);
-  for (const { id, content } of json.added_tokens ?? []) table[id] = utf8.encode(content);
-  return table;
+  const contents: (string | undefined)[] = [];
+  if (Array.isArray(vocab)) vocab.forEach(([content], id) => (contents[id] = content));
+  else for (const content of Object.keys(vocab)) contents[vocab[content] as number] = content;
+  const added = new Set<number>();
+  for (const { id, content } of json.added_tokens ?? []) {
+    contents[id] = content;
+    added.add(id);
+  }
+
+  const size = contents.length;
+  // token t is bytes ends[t] to ends[t + 1]; a UTF-16 code unit takes at most three
+  const bytes = new Uint8Array(3 * contents.reduce((units, content = '') => units + content.length, 0));
+  const ends = new Uint32Array(size + 1);
+  for (let id = 0; id < size; id++) {
+    const content = contents[id] ?? '';
+    const part = added.has(id) ? utf8.encode(content) : toBytes(content);
+    bytes.set(part, ends[id]);
+    ends[id + 1] = (ends[id] as number) + part.length;
+  }
+  const packed = bytes.slice(0, ends[size]);
+  return { size, of: (token) => packed.subarray(ends[token] ?? 0, ends[token + 1] ?? 0) };
 }
 
 function textToBytes(decoder: DecoderJson | null, source: string): TextToBytes {

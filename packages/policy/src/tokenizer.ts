@@ -8,7 +8,7 @@ import { compileChatTemplate, tokenContent, type ChatTemplate, type TokenizerCon
 import type { ModelConfig } from './config.js';
 import { parseJson } from './json-file.js';
 import { withLiteralSpans, type Span } from './special-tokens.js';
-import { tokenBytesTable, type TokenizerJson } from './token-bytes.js';
+import { tokenBytes, type TokenizerJson } from './token-bytes.js';
 
 /** Fits the `Tokenizer` that `@tapo/rollout` asks for. */
 export interface Tokenizer {
@@ -84,7 +84,7 @@ export function createTokenizer(
 ): Tokenizer {
   if (typeof json?.model?.vocab !== 'object')
     throw new Error(`${source}: "model.vocab" is missing; wanted a Hugging Face tokenizer.json`);
-  const table = tokenBytesTable(json, source);
+  const bytes = tokenBytes(json, source);
   const inner = new HuggingFaceTokenizer(
     { ...json, pre_tokenizer: withExplicitPattern(json.pre_tokenizer) },
     { ...config },
@@ -113,19 +113,18 @@ export function createTokenizer(
   );
   const special = new Set(specialTokens);
   const applyChatTemplate = compileChatTemplate(config, { templateFile: chatTemplate, source });
-  const bytesOf = (token: number) => table[token] ?? new Uint8Array(0);
   return {
     encode(text, { literal = [] } = {}) {
       if (text === '') return [];
       const chosen = literal.length === 0 ? inner : withLiteralSpans(inner, special, literal);
       return chosen.encode(text, { add_special_tokens: false }).ids;
     },
-    decode: (tokens) => newTextDecoder().decode(concatenate(tokens.map(bytesOf))),
-    tokenBytes: bytesOf,
+    decode: (tokens) => newTextDecoder().decode(concatenate(tokens.map(bytes.of))),
+    tokenBytes: bytes.of,
     eosTokenIds,
     padTokenId,
     specialTokens,
-    vocabSize: table.length,
+    vocabSize: bytes.size,
     ...(bosTokenId === undefined ? {} : { bosTokenId }),
     ...(applyChatTemplate ? { applyChatTemplate } : {}),
   };

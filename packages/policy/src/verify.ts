@@ -7,7 +7,7 @@ import { loadModelDirectory } from './checkpoint-files.js';
 import { chooseBackend, type ChooseBackendOptions } from './engine/backend.js';
 import { parseJson } from './json-file.js';
 import { floats, ints, type HostTensor } from './engine/runner.js';
-import { createRunner } from './engine/tfjs-backend.js';
+import { createRunner, loadGradients } from './engine/tfjs-backend.js';
 import type { ModelConfig } from './config.js';
 import { forward, logits, type ModelParameters } from './model.js';
 
@@ -66,6 +66,7 @@ export async function verifyModel(
   for (const [name, { data, shape }] of Object.entries(parameters)) inputs[name] = floats(data, shape);
 
   const runner = await createRunner((await chooseBackend({ backend })).backend, threads);
+  await loadGradients();
   const prepared = runner.prepare((tensors) => lossAndGradients(tensors, config), { name: 'verify-model' });
   try {
     return compare(await prepared.run(inputs), golden);

@@ -149,6 +149,17 @@ describe('decoding', () => {
     expect(tokenizer.encode('  \u0085')).toEqual([257, 0xc2, 0x85]);
   });
 
+  it('an id without token stands for nothing: a hole in the vocabulary, or outside of it', () => {
+    const files = byteLevelFiles();
+    const model = { ...files.tokenizer.model, vocab: { ...files.tokenizer.model.vocab, é: 300 } };
+    const tokenizer = createTokenizer({ ...files, tokenizer: { ...files.tokenizer, model } });
+    expect(tokenizer.vocabSize).toBe(301);
+    // "é" is the byte E9 under GPT-2's table; 256 is the added token
+    const bytesOf = (id: number) => [...tokenizer.tokenBytes(id)];
+    expect([300, 256].map(bytesOf)).toEqual([[0xe9], [...Buffer.from('<|im_end|>')]]);
+    expect([-1, 257, 299, 301].map(bytesOf)).toEqual([[], [], [], []]);
+  });
+
   it('drops a character without token before merging, as the Rust library does', () => {
     const files = byteLevelFiles();
     const { '!': _, ...vocab } = files.tokenizer.model.vocab;

@@ -10,6 +10,7 @@ import { adamWStep, type AdamWOptions } from './adamw.js';
 import { planMicroBatches, type MicroBatch } from './micro-batches.js';
 import { modelOf, type ParameterStore } from './parameter-store.js';
 import { floats, ints, type HostTensor, type RunnableFunction, type Runner, type TensorFunction } from './runner.js';
+import { loadGradients } from './tfjs-backend.js';
 
 export interface LearnerOptions {
   /** padded positions computed at once: bounds the memory of a step */
@@ -138,6 +139,7 @@ export function createLocalLearner(
       return forwardOnly(batch, reference);
     },
     async forwardBackward(batch, spec) {
+      await loadGradients();
       const present = spec.name === 'dapo' ? lossColumns.filter((column) => batch[column]) : [];
       const f = prepare(`forward-backward ${JSON.stringify(spec)} ${present.join()}`, () => withGradient(spec));
       const columns = ['lossMask', 'weights', ...present] as const;

@@ -1,4 +1,3 @@
-import '@tensorflow/tfjs'; // registers the gradients (tfjs-core alone has none in Node) and the cpu backend
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { BackendName } from './backend.js';
@@ -17,7 +16,16 @@ export async function createRunner(
   return eagerRunner(backend, threads);
 }
 
+/**
+ * Registers tfjs's gradients, which tfjs-core alone does not have in Node; its union package also brings the cpu backend. It is half of
+ * an engine's code in memory, so it waits for the first step that trains.
+ */
+export async function loadGradients(): Promise<void> {
+  await import('@tensorflow/tfjs');
+}
+
 async function loadTfjsBackend(backend: Exclude<BackendName, 'compiled'>): Promise<void> {
+  await loadGradients();
   if (backend === 'wasm') {
     await import('@tensorflow/tfjs-backend-wasm');
     (await import('./wasm-kernels.js')).registerWasmKernels();

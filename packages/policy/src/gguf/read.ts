@@ -81,6 +81,7 @@ async function withGguf<T>(path: string, body: (opened: OpenGguf) => Promise<T>)
   try {
     const { size } = await file.stat();
     const { metadata, tensors, dataStart } = await readHeader(path, size);
+    const chunk = new Uint8Array(Math.min(chunkBytes, size)); // one for all tensors, which are read one after the other
     const read = async (name: string, shape?: readonly number[]): Promise<HostTensor> => {
       const info = tensors.get(name);
       if (!info) throw new Error(`${path}: tensor "${name}" is missing`);
@@ -88,7 +89,7 @@ async function withGguf<T>(path: string, body: (opened: OpenGguf) => Promise<T>)
       // before anything is allocated: a file may claim any shape
       if (shape && found.join() !== shape.join())
         throw new Error(`${path}: tensor "${name}" has shape [${found.join(', ')}], wanted [${shape.join(', ')}]`);
-      return readTensor(file, path, info, { dataStart, size });
+      return readTensor(file, path, info, { dataStart, size, chunk });
     };
     const config = ggufConfig(metadata, {
       source: path,
@@ -119,7 +120,7 @@ async function readTensor(
   file: FileHandle,
   path: string,
   info: GGUFTensorInfo,
-  { dataStart, size }: { dataStart: number; size: number },
+  { dataStart, size, chunk }: { dataStart: number; size: number; chunk: Uint8Array },
 ): Promise<HostTensor> {
   const shape = shapeOf(info);
   const quantization = quantizationOf(info);
@@ -143,8 +144,7 @@ async function readTensor(
     );
   }
   const data = new Float32Array(weights);
-  const blocksPerChunk = Math.floor(chunkBytes / format.bytes);
-  const chunk = new Uint8Array(Math.min(blocks, blocksPerChunk) * format.bytes);
+  const blocksPerChunk = Math.floor(chunk.length / format.bytes);
   for (let block = 0; block < blocks; block += blocksPerChunk) {
     const count = Math.min(blocksPerChunk, blocks - block);
     const position = dataStart + Number(info.offset) + block * format.bytes;
@@ -192,17 +192,19 @@ function ggufName(name: string): string {
 
 /**
  * llama.cpp stores query and key rows of Llama models interleaved for RoPE on neighbouring pairs (row 2i and 2i+1 of a head);
- * Hugging Face rotates halves (rows i and i + d/2). Other architectures are stored as they are.
+ * Hugging Face rotates halves (rows i and i + d/2). Other architectures are stored as they are. Rewrites the tensor head by head.
  */
 function halvesOfHeads(name: string, tensor: HostTensor, { headDim }: ModelConfig): HostTensor {
   if (!/self_attn\.[qk]_proj\./.test(name)) return tensor;
-  const [rows, width = 1] = tensor.shape as [number, number?];
-  const data = new Float32Array(tensor.data.length);
-  for (let row = 0; row < rows; row++) {
-    const within = row % headDim;
-    const half = headDim / 2;
-    const stored = row - within + (within < half ? 2 * within : 2 * (within - half) + 1);
-    data.set(tensor.data.subarray(stored * width, (stored + 1) * width), row * width);
+  const [, width = 1] = tensor.shape as [number, number?];
+  const head = new Float32Array(headDim * width);
+  for (let start = 0; start < tensor.data.length; start += head.length) {
+    const target = tensor.data.subarray(start, start + head.length);
+    head.set(target);
+    for (let row = 0; row < headDim; row++) {
+      const stored = row < headDim / 2 ? 2 * row : 2 * row - headDim + 1;
+      target.set(head.subarray(stored * width, (stored + 1) * width), row * width);
+    }
   }
-  return { ...tensor, data };
+  return tensor;
 }
