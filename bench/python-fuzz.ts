@@ -13,11 +13,11 @@ import { join } from 'node:path';
 import { callTool } from '@tapo/tools';
 import type { Tool } from '@tapo/tools';
 import { createPython } from '@tapo/tools/python';
+import { createChoices } from '../packages/tools/test/fuzz/choices.js';
+import { fuzz } from '../packages/tools/test/fuzz/fuzz.js';
 
 const calls = Number(process.argv[2] ?? 10_000);
-const random = mulberry32(Number(process.argv[3] ?? 1));
-const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;
-const integer = (below: number) => Math.floor(random() * below);
+const { random, pick, integer } = createChoices(Number(process.argv[3] ?? 1));
 
 const MODULES =
   'os sys gc io re math json random itertools functools collections operator types builtins ast dis inspect marshal pickle struct array zlib hashlib time datetime signal faulthandler traceback threading weakref codecs decimal fractions string opcode importlib _imp _testcapi _testinternalcapi ctypes mmap fcntl select socket subprocess tempfile shutil sqlite3 asyncio tracemalloc atexit warnings contextvars symtable tokenize unicodedata bisect heapq copy resource'.split(
@@ -144,28 +144,19 @@ const CANARY =
 const CANARY_ANSWER = /^45 \[\] \[\] 1000 19 \['__annotations__', '__builtins__'\]$/;
 
 const python = createPython({ workers: 1, spares: 1, timeLimitMs: 300, maxCallsPerRollout: Infinity });
-const run = (source: string) => callTool(python as Tool, source, { timeoutMs: 60_000, rolloutId: 'fuzz' });
-const problems: string[] = [];
-const counts = new Map<string, number>();
-await run('1');
+await callTool(python as Tool, '1');
 const before = measure();
 const started = performance.now();
-for (let index = 0; index < calls; index += 1) {
-  const program = `${PRELUDE}${block(3).join('\n')}\n`;
-  const { observation, status } = await run(program);
-  const kind =
-    status === 'ok'
-      ? 'ok'
-      : (/Time limit|Memory limit|Recursion limit|interpreter failed|exit status|SyntaxError/.exec(observation)?.[0] ??
-        'exception');
-  counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  if (/did not answer/.test(observation)) problems.push(`call ${index} outlived its limit:\n${program}`);
-  let canary = await run(CANARY);
-  // on a busy machine any program may run out of time: that is no trace of the one before
-  for (let retry = 0; retry < 5 && canary.status === 'timeout'; retry += 1) canary = await run(CANARY);
-  if (!CANARY_ANSWER.test(canary.observation)) problems.push(`after call ${index}: ${canary.observation}\n${program}`);
-  if (index % 500 === 499) console.log(index + 1, `${problems.length} problems`, measure(), Object.fromEntries(counts));
-}
+const { problems, counts, slowestMs } = await fuzz({
+  tool: python,
+  calls,
+  program: () => `${PRELUDE}${block(3).join('\n')}\n`,
+  canary: CANARY,
+  isFresh: (observation) => CANARY_ANSWER.test(observation),
+  kinds: /Time limit|Memory limit|Recursion limit|interpreter failed|exit status|SyntaxError/,
+  onProgress: (done, found) =>
+    done % 500 === 0 && console.log(done, `${found.problems.length} problems`, measure(), found.counts),
+});
 const after = measure();
 if (readdirSync(hostDirectory).length > 0) problems.push('a host file was written');
 if (after.processes > before.processes) problems.push(`${after.processes} processes, ${before.processes} at the start`);
@@ -173,7 +164,8 @@ if (after.workersMb > before.workersMb * 2 + 200)
   problems.push(`workers use ${after.workersMb} MB, ${before.workersMb} at the start`);
 await python.close?.();
 const seconds = (performance.now() - started) / 1000;
-console.log(`${calls} programs in ${seconds.toFixed(0)} s`, Object.fromEntries(counts), { before, after });
+console.log(`${calls} programs in ${seconds.toFixed(0)} s, the slowest in ${slowestMs.toFixed(0)} ms`, counts);
+console.log({ before, after });
 console.log(problems.length === 0 ? 'no problem found' : problems.slice(0, 10).join('\n---\n'));
 process.exitCode = problems.length === 0 ? 0 : 1;
 
@@ -185,15 +177,4 @@ function measure(): { hostMb: number; workersMb: number; processes: number } {
     .filter((row) => row.some((part) => part.endsWith('worker.mjs')));
   const workersMb = Math.round(workers.reduce((sum, [, rss]) => sum + Number(rss), 0) / 1024);
   return { hostMb: Math.round(process.memoryUsage.rss() / 2 ** 20), workersMb, processes: workers.length };
-}
-
-/** A small seeded generator, so that a finding can be repeated. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }

@@ -1,6 +1,7 @@
 /**
- * Compiled wheels of other people in the Python sandbox: downloaded with pip for its binary interface, linked, used.
- * C (msgspec), Rust (pydantic-core) and C++ with exceptions (luau-wasm); numpy too once PyPI, or a directory of wheels, has it.
+ * Other people's wheels in the Python sandbox: downloaded with pip for its binary interface, linked, used. C (msgspec), Rust
+ * (pydantic-core) and C++ with exceptions (luau-wasm), and the two of the reference's programs that need a package:
+ * an integral with sympy, and a matrix product with numpy once PyPI, or a directory of wheels, has it.
  *
  *   node --import tsx --conditions=tapo-source interop/python-wheels.ts [directory with more wheels]
  */
@@ -16,7 +17,7 @@ import { createPython } from '@tapo/tools/python';
 const PLATFORM = 'pyemscripten_2026_0_wasm32';
 const directory = mkdtempSync(join(tmpdir(), 'tapo-wheels-'));
 
-/** What a package needs before it, a program, and what it must show. */
+/** A package, what it needs before it, a program, and what it must show. */
 const packages: [name: string, needs: string[], program: string, shown: RegExp][] = [
   ['msgspec', [], 'import msgspec\nprint(msgspec.json.decode(b\'{"a": [1, 2.5]}\'))', /^\{'a': \[1, 2\.5\]\}$/],
   [
@@ -27,6 +28,12 @@ const packages: [name: string, needs: string[], program: string, shown: RegExp][
   ],
   ['luau_wasm', [], 'import luau_wasm\nluau_wasm.execute("error(\'boom\')")', /LuauError: stdin:1: boom/],
   ['luau_wasm', [], 'import luau_wasm\nluau_wasm.execute("while true do end")', /^Time limit exceeded/],
+  [
+    'sympy',
+    ['mpmath<1.4'],
+    'import sympy\nx = sympy.symbols("x")\nprint(sympy.integrate(x ** 2 * sympy.exp(x), x), sympy.integrate(sympy.sin(x), (x, 0, sympy.pi)))',
+    /^\(x\*\*2 - 2\*x \+ 2\)\*exp\(x\) 2$/,
+  ],
   [
     'numpy',
     [],
@@ -47,7 +54,6 @@ for (const [name, needs, program, shown] of packages) {
   const python = createPython({
     workers: 1,
     spares: 0,
-    timeLimitMs: 5000,
     packages: files.map((wheel) => ({ wheel, sha256: createHash('sha256').update(readFileSync(wheel)).digest('hex') })),
   });
   await python.ready();
@@ -59,13 +65,24 @@ for (const [name, needs, program, shown] of packages) {
 }
 process.exitCode = wrong === 0 ? 0 : 1;
 
-/** A wheel of the directory given, or of PyPI. */
-function find(name: string): string | undefined {
+/** A wheel of the directory given, or of PyPI. `requirement` is a name, and perhaps a version. */
+function find(requirement: string): string | undefined {
   const given = process.argv[2];
+  const [name] = requirement.split('<');
   const local = given && readdirSync(given).find((file) => file.startsWith(`${name}-`) && file.endsWith('.whl'));
   if (given && local) return join(given, local);
   const target = ['--python-version', '3.14', '--implementation', 'cp', '--abi', 'cp314', '--platform', PLATFORM];
-  const options = ['download', '--quiet', '--no-deps', '--only-binary', ':all:', ...target, '--dest', directory, name];
+  const options = [
+    'download',
+    '--quiet',
+    '--no-deps',
+    '--only-binary',
+    ':all:',
+    ...target,
+    '--dest',
+    directory,
+    requirement,
+  ];
   try {
     execFileSync('python3', ['-m', 'pip', ...options], { stdio: 'ignore' });
   } catch {

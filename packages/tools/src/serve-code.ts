@@ -4,10 +4,11 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { callTool } from './call-tool.js';
+import { elide } from './elide.js';
 import type { Tool } from './tool.js';
 
 export interface CodeServerOptions {
-  /** runs the code: `createPython()`, `createJavaScript()`, … Closed by `close` of the server. */
+  /** runs the code: `createPython()`, `createJavascript()`, … Closed by `close` of the server. */
   tool: Tool<string, string>;
   /** 0: any free port */
   port?: number;
@@ -32,6 +33,7 @@ export interface CodeServer {
  *
  * As there, `finished` is false when the time ran out (and `stdout` begins with `[TIMEOUT]`); an exception is text in
  * `stdout`. Unlike there, an output of nothing gives a hint to print, and a request of the wrong form gives status 400.
+ * @throws if the port or the address cannot be had; the tool is closed then
  */
 export async function serveCode({
   tool,
@@ -49,7 +51,10 @@ export async function serveCode({
       return reply(response, 413, { error: `got more than ${maxBodyBytes} bytes` }, { connection: 'close' });
     }
     const code = codeOf(body);
-    if (code === undefined) return reply(response, 400, { error: 'wanted JSON of the form {"code": "print(1)"}' });
+    if (code === undefined) {
+      const got = elide(body.replaceAll(/\s+/g, ' '), 80) || 'nothing';
+      return reply(response, 400, { error: `got ${got}, wanted JSON of the form {"code": "print(1)"}` });
+    }
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     const rolloutId = randomUUID();
@@ -59,7 +64,7 @@ export async function serveCode({
       timeoutMs,
     });
     await tool.endRollout?.(rolloutId);
-    const finished = status === 'ok' || status === 'error';
+    const finished = status !== 'timeout';
     const stdout = status === 'timeout' ? `[TIMEOUT] ${observation}` : observation;
     return reply(response, 200, { stdout, finished, time: `${Math.floor(durationMs)} ms` });
   };
@@ -68,7 +73,10 @@ export async function serveCode({
     answer(request, response).catch((error: unknown) => reply(response, 500, { error: String(error) }));
   });
   server.listen(port, host);
-  await once(server, 'listening');
+  await once(server, 'listening').catch(async (error: unknown) => {
+    await tool.close?.();
+    throw error;
+  });
   const actual = (server.address() as AddressInfo).port;
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,

@@ -78,11 +78,7 @@ describe('nothing outlives the time limit:', () => {
       TIME,
     ],
     ['a thrown proxy', 'throw new Proxy({}, { getPrototypeOf() { for (;;); } })', TIME],
-    [
-      'a trace that is turned into JSON for ever',
-      'const e = new Error(); e.stack = { toJSON() { for (;;); } }; throw e',
-      TIME,
-    ],
+    ['a trace that never comes', 'throw { get stack() { for (;;); } }', TIME],
     [
       'a syntax error whose name never comes',
       'Object.defineProperty(SyntaxError.prototype, "name", { get() { for (;;); } }); eval("x +")',

@@ -61,6 +61,7 @@ describe('output', () => {
       observation: 'TypeError: t (line 1)',
     });
     expect(await shown('await null; throw 7')).toBe('Uncaught 7');
+    expect(await shown('throw { stack: Promise.resolve(1) }')).toBe('Uncaught { stack: Promise }');
   });
 
   it('is cut in the middle', async () => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { Tool } from '@tapo/tools';
 import type { Command } from '../cli/command.js';
 import { integerOption, textOption, UsageError } from '../cli/command.js';
+import { asListenError } from '../cli/listen-error.js';
 import { openTools } from '../tools/toolbox.js';
 
 export const serveCodeCommand: Omit<Command, 'summary'> = {
@@ -18,11 +19,9 @@ export const serveCodeCommand: Omit<Command, 'summary'> = {
       throw new UsageError(`unknown language "${language}"`, 'known: python, javascript');
     }
     const { tools } = await openTools([language]);
-    const server = await serveCode({
-      tool: tools[0] as Tool<string, string>,
-      port: integerOption(input, 'port') ?? 8000,
-      host: textOption(input, 'host') ?? '127.0.0.1',
-    });
+    const address = { port: integerOption(input, 'port') ?? 8000, host: textOption(input, 'host') ?? '127.0.0.1' };
+    const tool = tools[0] as Tool<string, string>;
+    const server = await serveCode({ tool, ...address }).catch((error: unknown) => asListenError(error, address));
     console.log(`${language} at ${server.url}/run`);
     await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
     await server.close();

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Command } from '../cli/command.js';
 import { integerOption, textOption, UsageError } from '../cli/command.js';
 import { toolNames } from '../tools/named-tools.js';
+import { asListenError } from '../cli/listen-error.js';
 import { openTools } from '../tools/toolbox.js';
 
 export const serveMcpCommand: Omit<Command, 'summary'> = {
@@ -38,7 +39,9 @@ export const serveMcpCommand: Omit<Command, 'summary'> = {
     const service =
       port === undefined
         ? await serveMCPOverStdio(tools)
-        : await serveMCPOverHTTP(tools, { port, ...(host !== undefined && { host }) });
+        : await serveMCPOverHTTP(tools, { port, ...(host !== undefined && { host }) }).catch((error: unknown) =>
+            asListenError(error, { port, ...(host !== undefined && { host }) }),
+          );
     // standard output belongs to the protocol unless there is a port
     if (service.url !== undefined) console.log(`${tools.map(({ name }) => name).join(', ')} at ${service.url}`);
     await Promise.race([service.closed, once(process, 'SIGINT'), once(process, 'SIGTERM')]);

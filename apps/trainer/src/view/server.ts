@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { UsageError } from '../cli/command.js';
+import { asListenError } from '../cli/listen-error.js';
 import { liveEvents } from './live-events.js';
 import { answer } from './routes.js';
 import { listRuns } from './run-list.js';
@@ -93,15 +93,9 @@ export async function serveRuns(
     });
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new UsageError(`port ${port} is taken`, 'choose another: tapo view --port N')
-          : error,
-      ),
-    );
+    server.once('error', reject);
     server.listen(port, '127.0.0.1', resolve);
-  });
+  }).catch((error: unknown) => asListenError(error, { port }));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     close() {

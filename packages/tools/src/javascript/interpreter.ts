@@ -179,7 +179,10 @@ function outcomeOf(error: string | undefined, isFull: boolean): CodeRun['outcome
 
 /** " (line 3)" for an error that was thrown in the code. */
 function lineOf(context: QuickJSContext, error: QuickJSHandle): string {
-  const stack = context.getProp(error, 'stack').consume((handle) => context.dump(handle) as unknown);
-  const line = typeof stack === 'string' ? /code\.js:(\d+)/.exec(stack)?.[1] : undefined;
+  // what was thrown may have anything as its `stack`
+  const stack = context
+    .getProp(error, 'stack')
+    .consume((handle) => (context.typeof(handle) === 'string' ? context.getString(handle) : ''));
+  const line = /code\.js:(\d+)/.exec(stack)?.[1];
   return line ? ` (line ${line})` : '';
 }

@@ -7,7 +7,7 @@ vi.setConfig({ testTimeout: 120_000 });
 
 /**
  * The kinds of programs the reference's code server is tested with, and what it must answer: `finished`, and a part of
- * `stdout`. Written anew; numpy and sympy programs need those packages (see packages.test.ts).
+ * `stdout`. Written anew; numpy and sympy programs are run with those packages by interop/python-wheels.ts, where they can be had.
  */
 const programs: [name: string, code: string, finished: boolean, stdout: RegExp][] = [
   ['hello', 'print("Hello, world.")', true, /^Hello, world\.$/],
@@ -58,6 +58,23 @@ describe('serveCode', async () => {
     const response = await send();
     expect(response.status).toBe(status);
     expect(await response.json()).toHaveProperty('error');
+  });
+
+  it('says what it got where it is no program', async () => {
+    expect(await (await post('{"source":\n"print(1)"}')).json()).toEqual({
+      error: 'got {"source": "print(1)"}, wanted JSON of the form {"code": "print(1)"}',
+    });
+  });
+
+  it('an empty program has finished', async () => {
+    expect(await (await post('{"code": ""}')).json()).toMatchObject({ finished: true });
+  });
+
+  it('refuses a port that is taken, and closes the tool', async () => {
+    let closed = 0;
+    const other = { name: 'code', description: '', execute: () => '', close: async () => void closed++ };
+    await expect(serveCode({ tool: other, port: server.port })).rejects.toThrow('EADDRINUSE');
+    expect(closed).toBe(1);
   });
 
   it('goes on after a client has gone', async () => {
