@@ -25,7 +25,10 @@ export interface Learner {
   logprobs(batch: Batch): Promise<{ logprobs: Float32Array; entropies?: Float32Array }>;
   /** the same from the weights before training; engines that can keep them beside those they train */
   referenceLogprobs?(batch: Batch): ReturnType<Learner['logprobs']>;
-  /** adds the batch's gradient to the accumulator; splits into micro-batches as memory demands */
+  /**
+   * adds the batch's gradient to the accumulator; splits into micro-batches as memory demands. Without `batch.oldLogprobs`
+   * the log-probabilities before the update are those of this very pass.
+   */
   forwardBackward(batch: Batch, loss: LossSpec): Promise<ForwardBackwardResult>;
   /** clips, steps, zeroes the accumulator */
   optimizerStep(options: OptimizerStepOptions): Promise<{ gradientNorm: number }>;

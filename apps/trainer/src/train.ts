@@ -108,7 +108,7 @@ export async function train(config: ResolvedConfig, options: TrainOptions): Prom
       const { drawn, chosen, stale } = groups;
       const sampled = performance.now();
 
-      // rewards → advantages within each group → mini-batches, with log-probabilities from before the update
+      // rewards → advantages within each group → mini-batches, with log-probabilities from before the first update
       const trained = chosen.groups.map(withAdvantages);
       const batches = await miniBatches(trained, step);
       const prepared = performance.now();
@@ -200,10 +200,11 @@ export async function train(config: ResolvedConfig, options: TrainOptions): Prom
       else warn(`step ${step}: a mini-batch without a sampled token is skipped`);
     }
     const gate = createGate(concurrency.learning);
-    const forward = batches.map(({ batch }) =>
+    const forward = batches.map(({ batch }, i) =>
       gate(async () => {
-        const known = config.loss.oldLogprobs === 'sampler';
-        batch.oldLogprobs = known ? batch.rolloutLogprobs : (await learner.logprobs(batch)).logprobs;
+        if (config.loss.oldLogprobs === 'sampler') batch.oldLogprobs = batch.rolloutLogprobs;
+        // the first update's own forward pass is before any update
+        else if (i > 0) batch.oldLogprobs = (await learner.logprobs(batch)).logprobs;
         if (options.reference) batch.referenceLogprobs = (await options.reference.logprobs(batch)).logprobs;
       }),
     );
@@ -220,6 +221,7 @@ async function update(
   config: ResolvedConfig,
 ): Promise<UpdateResult> {
   const { loss, logprobs, entropies } = await learner.forwardBackward(batch, { name: 'dapo', ...lossOptions(config) });
+  batch.oldLogprobs ??= logprobs;
   const policyMetrics = dapoMetrics(batch, logprobs, { ...lossOptions(config), entropies });
   const { learningRate, ...adam } = stepOptions(config, count);
   const { gradientNorm } = await learner.optimizerStep({ learningRate, ...adam });

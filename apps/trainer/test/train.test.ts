@@ -169,6 +169,23 @@ it('a KL penalty pulls the policy towards the reference', async () => {
   expect(divergences.at(-1)).toBeLessThan(0.8 * (divergences[0] as number));
 });
 
+it('log-probabilities before the update: the first one’s own pass has them, the others get a pass before it', async () => {
+  const engine = bigramEngine(hint);
+  const calls: string[] = [];
+  const { logprobs, forwardBackward } = engine.learner;
+  engine.learner.logprobs = (batch) => (calls.push('logprobs'), logprobs(batch));
+  engine.learner.forwardBackward = (batch, loss) => {
+    calls.push(batch.oldLogprobs ? 'update, given' : 'update, own');
+    return forwardBackward(batch, loss);
+  };
+  const { path, metrics } = await run({ steps: 1, dynamicSampling: { enabled: false } }, { engine });
+  expect(calls).toEqual(['logprobs', 'update, own', 'update, given']);
+  const records = await readJsonLines(join(path, 'trajectories', 'step-1.jsonl'));
+  const same = records.map((record) => String(record['logprobs']) === String(record['oldLogprobs']));
+  expect(same).toEqual(Array.from({ length: 16 }, (_, i) => i < 8));
+  expect(metrics[0]?.['ratioMax']).toBeGreaterThan(1);
+});
+
 it('oldLogprobs "sampler": the forward pass before the update is left out', async () => {
   const engine = bigramEngine(hint);
   engine.learner.logprobs = () => Promise.reject(new Error('not to be called'));

@@ -18,7 +18,7 @@ export interface Batch {
   weights: Float32Array;
   /** advantage of each position; absent for supervised batches */
   advantages?: Float32Array;
-  /** training-forward log-probabilities before the update */
+  /** training-forward log-probabilities before the update; absent where no update came between: the pass that takes the gradient gives them */
   oldLogprobs?: Float32Array;
   /** the sampler's log-probabilities */
   rolloutLogprobs?: Float32Array;

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { DapoLossOptions } from './batch.js';
 import { klPenalty } from './kl.js';
+import { stopGradient } from './stop-gradient.js';
 
 /**
  * |log r| is cut here before exp, so that exp(±20) stays finite in float32. Changes nothing that counts: beyond it the
@@ -12,8 +13,11 @@ export const LOG_RATIO_LIMIT = 20;
 export interface DapoTokenTensors {
   /** log π(token) of the policy being trained; the gradient flows here */
   logprobs: tf.Tensor;
-  /** log π_old(token): training forward before the update */
-  oldLogprobs: tf.Tensor;
+  /**
+   * log π_old(token): training forward before the update. Leave out where no update came between (a step's first
+   * mini-batch): then π_old is π, every ratio is exactly 1, and a forward pass is saved. Wrong anywhere else.
+   */
+  oldLogprobs?: tf.Tensor;
   advantages: tf.Tensor;
   /** the sampler's own; needed when `truncatedImportanceCap` is set */
   rolloutLogprobs?: tf.Tensor;
@@ -48,10 +52,11 @@ export interface DapoLossTensors extends DapoTokenTensors {
 export function dapoTokenLoss(tensors: DapoTokenTensors, options: DapoLossOptions = {}): tf.Tensor {
   const { clipLow = 0.2, clipHigh = 0.28, dualClip = 10, klCoefficient = 0, klEstimator = 'k3' } = options;
   const { entropyCoefficient = 0, truncatedImportanceCap = null } = options;
-  const { logprobs, oldLogprobs, advantages, rolloutLogprobs, referenceLogprobs, entropies } = tensors;
+  const { logprobs, advantages, rolloutLogprobs, referenceLogprobs, entropies } = tensors;
   assertSameShape(tensors);
 
   return tf.tidy(() => {
+    const oldLogprobs = tensors.oldLogprobs ?? stopGradient(logprobs);
     const ratio = tf.exp(tf.clipByValue(tf.sub(logprobs, oldLogprobs), -LOG_RATIO_LIMIT, LOG_RATIO_LIMIT));
     const negative = tf.neg(advantages);
     const clipped = tf.clipByValue(ratio, 1 - clipLow, 1 + clipHigh);
@@ -90,9 +95,9 @@ export function dapoLoss(tensors: DapoLossTensors, options: DapoLossOptions = {}
     const keep = (tensor: tf.Tensor): tf.Tensor => tf.where(sampled, tensor, zeros);
     const kept: DapoTokenTensors = {
       logprobs: keep(perToken.logprobs),
-      oldLogprobs: keep(perToken.oldLogprobs),
       advantages: keep(perToken.advantages),
     };
+    if (perToken.oldLogprobs) kept.oldLogprobs = keep(perToken.oldLogprobs);
     if (perToken.rolloutLogprobs) kept.rolloutLogprobs = keep(perToken.rolloutLogprobs);
     if (perToken.referenceLogprobs) kept.referenceLogprobs = keep(perToken.referenceLogprobs);
     if (perToken.entropies) kept.entropies = keep(perToken.entropies);

@@ -7,6 +7,7 @@ import { klEstimate } from './kl.js';
 export interface DapoColumns {
   lossMask: ArrayLike<number>;
   advantages?: ArrayLike<number>;
+  /** missing: no update came between, the policy is that of before the update, and every ratio is 1 */
   oldLogprobs?: ArrayLike<number>;
   rolloutLogprobs?: ArrayLike<number>;
   referenceLogprobs?: ArrayLike<number>;
@@ -37,7 +38,7 @@ export interface DapoMetrics {
 /**
  * Metrics of a batch under the policy whose log-probabilities are `logprobs` (row major, as the learner returns them).
  *
- * @throws if `advantages` or `oldLogprobs` are missing, or an array has another length than `lossMask`
+ * @throws if `advantages` are missing, or an array has another length than `lossMask`
  */
 export function dapoMetrics(
   columns: DapoColumns | Batch,
@@ -100,9 +101,8 @@ function sampledTokens(
   logprobs: ArrayLike<number>,
   entropies: ArrayLike<number> | undefined,
 ): (DapoToken & { index: number })[] {
-  const { lossMask, advantages, oldLogprobs, rolloutLogprobs, referenceLogprobs } = columns;
+  const { lossMask, advantages, oldLogprobs = logprobs, rolloutLogprobs, referenceLogprobs } = columns;
   if (!advantages) throw new Error('DAPO needs advantages: collate the rows with an advantage each.');
-  if (!oldLogprobs) throw new Error('DAPO needs oldLogprobs: the training forward pass before the update gives them.');
   const lengths = Object.entries({ logprobs, entropies, advantages, oldLogprobs, rolloutLogprobs, referenceLogprobs });
   for (const [name, array] of lengths) {
     if (array && array.length !== lossMask.length) {

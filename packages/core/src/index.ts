@@ -26,6 +26,7 @@ export { overlongPenalty } from './overlong-penalty.js';
 export type { OverlongPenaltyOptions } from './overlong-penalty.js';
 export { createRandom, hashSeed } from './random.js';
 export type { Random, RandomState } from './random.js';
+export { stopGradient } from './stop-gradient.js';
 export { sampledLength } from './trajectory.js';
 export type { ToolCall, ToolStatus, Trajectory, TrajectoryStopReason, Turn } from './trajectory.js';
 export { verifyPolicyLoss } from './verify-policy-loss.js';

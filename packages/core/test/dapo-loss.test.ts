@@ -276,6 +276,35 @@ describe('properties', () => {
   });
 });
 
+// A first update: r = exp(x − x) = 1 at every token, so the loss is −A (times min(exp(x − rollout), cap)), and so is the
+// gradient; what masked positions hold stays without influence.
+test('without oldLogprobs the policy is its own past: ratios of 1, and the gradient flows', () => {
+  const columns = {
+    lossMask: tf.tensor1d([1, 1, 1, 0]),
+    weights: tf.tensor1d([0.25, 0.25, 0.5, 9]),
+    advantages: tf.tensor1d([1, -2, 3, NaN]),
+    rolloutLogprobs: tf.tensor1d([-1, -2, -30, Infinity]),
+  };
+  const options = { truncatedImportanceCap: 2, dualClip: 3 };
+  const before = tf.memory().numTensors;
+  tf.tidy(() => {
+    const start = tf.tensor1d([-1, -2.5, -30.5, -Infinity]);
+    const { value, grad } = tf.valueAndGrad((logprobs: tf.Tensor) => dapoLoss({ ...columns, logprobs }, options))(
+      start,
+    );
+    // [−1, 2·exp(−0.5), −3·exp(−0.5), –] by weight
+    const tokens = [-0.25, 0.5 * exp(-0.5), -1.5 * exp(-0.5), 0];
+    tokens.forEach((token, i) => expect(grad.dataSync()[i]).toBeCloseTo(token, 6));
+    expect(value.dataSync()[0]).toBeCloseTo(
+      tokens.reduce((sum, token) => sum + token),
+      6,
+    );
+    const given = dapoLoss({ ...columns, logprobs: start, oldLogprobs: tf.clone(start) }, options);
+    expect(value.dataSync()).toEqual(given.dataSync());
+  });
+  expect(tf.memory().numTensors).toBe(before);
+});
+
 test('no tensor is left behind but the result', () => {
   const inputs = tf.tidy(() => ({
     logprobs: tf.mul(tf.ones([2, 3]), -1),

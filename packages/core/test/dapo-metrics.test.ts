@@ -45,8 +45,16 @@ test('nothing sampled: zeros and ratios of 1, no NaN', () => {
   });
 });
 
+test('without oldLogprobs the pass is its own past: nothing is clipped, the mismatch is that with the sampler', () => {
+  const { oldLogprobs: _, ...first } = columns;
+  const metrics = dapoMetrics(first, [-1, -1.5, -4, NaN]);
+  expect(metrics).toMatchObject({ clipFraction: 0, lowerClipFraction: 0, ratioMin: 1, ratioMax: 1 });
+  expect(metrics.approxKl).toBeCloseTo(0, 12);
+  expect(metrics.mismatchMean).toBeCloseTo((0.1 + 0.5) / 3); // |−1 + 1.1|, |−1.5 + 1|, 0
+  expect(metrics.mismatchMax).toBeCloseTo(0.5);
+});
+
 test('columns that are missing or too short are named', () => {
   expect(() => dapoMetrics({ lossMask: [1] }, [-1])).toThrow('needs advantages');
-  expect(() => dapoMetrics({ lossMask: [1], advantages: [1] }, [-1])).toThrow('needs oldLogprobs');
   expect(() => dapoMetrics(columns, [-1])).toThrow('logprobs has 1 entries, lossMask has 4');
 });

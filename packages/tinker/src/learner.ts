@@ -107,7 +107,9 @@ export async function remoteForwardBackward(
         'The server’s ppo has no dual clip, KL or importance cap: switch them off, or use route "exact".',
       );
     }
-    const { advantages, oldLogprobs } = needed(batch);
+    const { advantages } = batch;
+    if (!advantages) throw new Error('The DAPO loss needs the batch’s advantages.');
+    const oldLogprobs = batch.oldLogprobs ?? (await remoteLogprobs(model, batch, dialect));
     const weighted = Float64Array.from(advantages, (advantage, i) => advantage * (batch.weights[i] ?? 0) * at(i));
     const data = toDatums(batch, rows, dialect, { logprobs: oldLogprobs, advantages: weighted });
     const lossFnConfig = { clip_low_threshold: 1 - clipLow, clip_high_threshold: 1 + clipHigh };
@@ -133,11 +135,6 @@ function localLoss(
   if (name === 'dapo') return dapoLossScalar(batch, logprobs, options);
   const gradient = Float64Array.from(batch.weights, (weight, i) => (batch.lossMask[i] ? -weight : 0));
   return { loss: gradient.reduce((sum, g, i) => sum + g * (logprobs[i] ?? 0), 0), gradient };
-}
-
-function needed({ advantages, oldLogprobs }: Batch): { advantages: Float32Array; oldLogprobs: Float32Array } {
-  if (!advantages || !oldLogprobs) throw new Error('The DAPO loss needs the batch’s advantages and oldLogprobs.');
-  return { advantages, oldLogprobs };
 }
 
 /** What a checkpoint of a remote model is on this side: where the server keeps it. */

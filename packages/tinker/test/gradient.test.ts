@@ -46,7 +46,7 @@ function localGradients(
       return dapoLoss(
         {
           logprobs,
-          oldLogprobs: column(batch.oldLogprobs),
+          ...(batch.oldLogprobs && { oldLogprobs: column(batch.oldLogprobs) }),
           advantages: column(batch.advantages),
           rolloutLogprobs: column(batch.rolloutLogprobs),
           lossMask: column(batch.lossMask),
@@ -142,6 +142,22 @@ describe.each([
     expect(Math.abs(norm - 1)).toBeLessThan(1e-4);
   });
 });
+
+it.each(['exact', 'ppo'] as const)(
+  'a first update, by %s: the log-probabilities before it are asked for once, and are those of the pass',
+  async (route) => {
+    const { oldLogprobs: _, ...batch } = batchOf('token-mean', 1);
+    const options = { dualClip: null };
+    const { server, remote } = await engine('tinker', {}, route);
+    await remote.learner.forwardBackward(batch, { name: 'dapo', ...options });
+    await remote.learner.optimizerStep({ learningRate: 1e-3, gradientClip: null });
+    const { cosine, norm } = compare(server.lastGradients, localGradients(batch, options).gradients);
+    expect(cosine).toBeGreaterThan(1 - 1e-4);
+    expect(Math.abs(norm - 1)).toBeLessThan(1e-4);
+    const passes = server.log.map(({ path }) => path).filter((path) => path.includes('forward'));
+    expect(passes).toEqual(['/forward', '/forward_backward']);
+  },
+);
 
 it('cross-entropy: −Σ weights · logprob', async () => {
   const batch = batchOf('token-mean', 1);

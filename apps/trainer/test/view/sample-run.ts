@@ -1,4 +1,5 @@
 import { dapoLossScalar, hashSeed } from '@tapo/core';
+import type { Batch } from '@tapo/core';
 import { worldProblems } from '@tapo/data/world';
 import { characterTokenizer, createTokenizer, writeTokenizerFiles } from '@tapo/policy';
 import type { Policy } from '@tapo/rollout';
@@ -102,14 +103,14 @@ function scriptedEngine(stepsToSkill: number) {
     },
     release() {},
   };
+  const beforeUpdate = ({ rolloutLogprobs = new Float32Array() }: Batch) =>
+    rolloutLogprobs.map((value, i) => value - 2e-3 * uniform(i, step));
   const learner: Learner = {
-    logprobs: async (batch) => ({
-      logprobs: Float32Array.from(batch.rolloutLogprobs ?? [], (value, i) => value - 2e-3 * uniform(i, step)),
-    }),
+    logprobs: async (batch) => ({ logprobs: beforeUpdate(batch) }),
     async forwardBackward(batch, spec) {
       if (spec.name !== 'dapo') throw new Error('only dapo');
       const drift = (i: number) => 0.25 * (uniform(i, step, 'drift') - 0.5) + 0.03 * (batch.advantages?.[i] ?? 0);
-      const logprobs = Float32Array.from(batch.oldLogprobs ?? [], (value, i) => Math.min(-1e-6, value + drift(i)));
+      const logprobs = batch.oldLogprobs?.map((value, i) => Math.min(-1e-6, value + drift(i))) ?? beforeUpdate(batch);
       const entropies = logprobs.map((value) => -0.6 * value);
       return { loss: dapoLossScalar(batch, logprobs, spec).loss, logprobs, entropies };
     },

@@ -1,6 +1,6 @@
 /** Teacher-forced passes, gradient accumulation and the optimizer step, on the engine's side of the worker. */
 import type { Batch, LossSpec } from '@tapo/core';
-import { crossEntropyLoss, dapoLoss } from '@tapo/core';
+import { crossEntropyLoss, dapoLoss, stopGradient } from '@tapo/core';
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { ModelConfig } from '../config.js';
@@ -41,6 +41,12 @@ export interface LocalLearner {
 
 /** Optional columns of a batch that a loss reads. */
 const lossColumns = ['advantages', 'oldLogprobs', 'rolloutLogprobs', 'referenceLogprobs'] as const;
+
+/**
+ * Input of one number: 1 where the batch has no `oldLogprobs`, that is, where they are those of the pass itself. A value, so that
+ * a step's first mini-batch and its others share their compiled shapes.
+ */
+const OLD_IS_CURRENT = 'oldIsCurrent';
 
 type TokenLogprobsOptions = NonNullable<Parameters<typeof tokenLogprobs>[4]>;
 
@@ -140,11 +146,16 @@ export function createLocalLearner(
     },
     async forwardBackward(batch, spec) {
       await loadGradients();
-      const present = spec.name === 'dapo' ? lossColumns.filter((column) => batch[column]) : [];
+      const present =
+        spec.name === 'dapo' ? lossColumns.filter((column) => column === 'oldLogprobs' || batch[column]) : [];
+      const oldIsCurrent = { [OLD_IS_CURRENT]: floats(Float32Array.of(batch.oldLogprobs ? 0 : 1), [1]) };
       const f = prepare(`forward-backward ${JSON.stringify(spec)} ${present.join()}`, () => withGradient(spec));
       const columns = ['lossMask', 'weights', ...present] as const;
       return overMicroBatches(batch, columns, (inputs) =>
-        f.run({ ...weights, ...gradients, ...inputs }, { outputs: gradients }),
+        f.run(
+          { ...weights, ...gradients, ...inputs, ...(spec.name === 'dapo' && oldIsCurrent) },
+          { outputs: gradients },
+        ),
       );
     },
     optimizerStep(options) {
@@ -167,11 +178,8 @@ function lossOf(spec: LossSpec, tensors: Record<string, tf.Tensor>): tf.Scalar {
   if (spec.name === 'cross-entropy') {
     return crossEntropyLoss({ logprobs: logprobs!, lossMask: lossMask!, weights: weights! });
   }
-  if (!advantages || !oldLogprobs) {
-    throw new Error(
-      `the dapo loss needs advantages and oldLogprobs in the batch; got ${Object.keys(tensors).join(', ')}`,
-    );
-  }
+  if (!advantages)
+    throw new Error('the dapo loss needs advantages in the batch: collate the rows with an advantage each');
   const { name: _, ...options } = spec;
   const optional = {
     ...(tensors.rolloutLogprobs ? { rolloutLogprobs: tensors.rolloutLogprobs } : {}),
@@ -184,7 +192,7 @@ function lossOf(spec: LossSpec, tensors: Record<string, tf.Tensor>): tf.Scalar {
       lossMask: lossMask!,
       weights: weights!,
       advantages,
-      oldLogprobs,
+      oldLogprobs: tf.where(tf.greater(tensors[OLD_IS_CURRENT]!, 0), stopGradient(logprobs!), oldLogprobs!),
       ...optional,
     },
     options,
@@ -210,7 +218,9 @@ function microBatchInputs(
     targets: ints(gather(batch.targets, new Int32Array(size * length)), shape),
   };
   for (const column of columns) {
-    inputs[column] = floats(gather(batch[column] as Float32Array, new Float32Array(size * length)), shape);
+    const values = new Float32Array(size * length);
+    const source = batch[column] as Float32Array | undefined;
+    inputs[column] = floats(source ? gather(source, values) : values, shape);
   }
   return inputs;
 }

@@ -89,6 +89,23 @@ describe('forwardBackward', () => {
     expect(relativeError(cpu.before, cpu.after)).toBeGreaterThan(1e-3);
   });
 
+  it('a batch without oldLogprobs has those of the pass itself: same gradient, same loss, no further shape compiled', async () => {
+    const { oldLogprobs: _, ...batch } = randomBatch(8, 40);
+    const engine = await tinyEngine();
+    const { logprobs: oldLogprobs } = await engine.logprobs(batch);
+    const given = await gradientsOf(engine, { ...batch, oldLogprobs });
+    await engine.optimizerStep({ learningRate: 0 }); // empties the accumulator
+    const { compilations } = await engine.statistics();
+    const own = await gradientsOf(engine, batch);
+    expect((await engine.statistics()).compilations).toBe(compilations);
+    expect(own.logprobs).toEqual(given.logprobs);
+    expect(own.loss).toBeCloseTo(given.loss, 6);
+    expect(relativeError(own.gradients, given.gradients)).toBeLessThan(1e-6);
+    // and not those of some other policy
+    const other = await gradientsOf(await tinyEngine(), randomBatch(8, 40));
+    expect(relativeError(other.gradients, given.gradients)).toBeGreaterThan(1e-2);
+  });
+
   it('any split into micro-batches gives the same gradient to 1e-5', async () => {
     const batch = randomBatch(12, 100);
     const whole = await gradientsOf(await tinyEngine({ microBatchTokens: 12 * 128 }), batch);
