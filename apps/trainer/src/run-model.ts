@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CommandInput } from './cli/command.js';
-import { textOption } from './cli/command.js';
-import { loadConfig } from './config/load.js';
+import { textOption, UsageError } from './cli/command.js';
+import { defaultConfigFile, loadConfig } from './config/load.js';
 import type { ResolvedConfig } from './config/schema.js';
 import { modelOfCheckpoint } from './model-files.js';
 import { openRunDirectory } from './run-directory.js';
@@ -14,7 +14,15 @@ import { openRunDirectory } from './run-directory.js';
 export async function configForModel(input: CommandInput, model: string | undefined): Promise<ResolvedConfig> {
   const { overrides } = input;
   const file = textOption(input, 'config');
-  if (model === undefined) return (await loadConfig({ file, overrides })).config;
+  if (model === undefined) {
+    if ((file ?? overrides['model'] ?? defaultConfigFile()) === undefined) {
+      throw new UsageError(
+        `no model: none was named, and there is no tapo.config.ts in ${process.cwd()}`,
+        'name a run, a model directory, a .gguf file or an id of the hub, or give --config FILE',
+      );
+    }
+    return (await loadConfig({ file, overrides })).config;
+  }
   const runConfig = join(model, 'config.json');
   const checkpoint = existsSync(join(model, 'checkpoints'))
     ? await openRunDirectory(model).latestCheckpoint()

@@ -45,7 +45,14 @@ export async function findTrainedModel(source: string, base?: string): Promise<T
     if (modelName === '') {
       throw new UsageError(`${source}: adapter_config.json names no base model`, 'give it with --base MODEL');
     }
-    const model = await findModel(modelName);
+    const model = await findModel(modelName).catch((error: UsageError) => {
+      if (base !== undefined) throw error;
+      throw new UsageError(
+        `${source}: its base, base_model_name_or_path of adapter_config.json, is not here: ${error.message}`,
+        'correct it there, or give it to tapo export with --base MODEL',
+        { cause: error },
+      );
+    });
     return { model, modelName, adapter: source, origin: `adapter ${source}`, companions: model };
   }
   if (base !== undefined) throw new UsageError(`--base goes with an adapter, and ${source} is none`, 'leave it out');

@@ -209,6 +209,34 @@ describe('tapo export', () => {
   });
 });
 
+describe('tapo chat', () => {
+  it.each([
+    [['--template', 'nope'], 'known: chat, base, minimal'],
+    [['--temperature', 'hot'], '--temperature wants a number'],
+    [['--max-tokens', '0'], '--max-tokens wants an integer of at least 1'],
+    [['--seed', '-1'], '--seed wants an integer'],
+  ])('checks its options before it looks for a model: %j', async (options, message) => {
+    expect(await failure('chat', 'nowhere', ...options)).toContain(message);
+  });
+
+  it('without a model, with an adapter for one, with one that is no directory', async () => {
+    expect(await failure('chat')).toContain('no model: none was named, and there is no tapo.config.ts in');
+    const model = await writeTinyModel();
+    const adapter = join(await writeRun(model, 'adapter'), 'checkpoints/step-7/learner/adapter');
+    expect(await failure('chat', adapter)).toContain('a LoRA adapter, no model');
+    expect(await failure('chat', model, '--adapter', 'nowhere')).toContain(
+      'an adapter directory holds it and adapter_model',
+    );
+  });
+});
+
+describe('tapo verify model', () => {
+  it('says what is missing', async () => {
+    expect(await failure('verify', 'model', gguf)).toContain('wanted MODEL and FILE, got 1 paths');
+    expect(await failure('verify', 'model', 'nowhere', 'numbers.json')).toContain('no model in nowhere');
+  });
+});
+
 describe('tapo model show', () => {
   it('says what a model is and what it needs', async () => {
     const { code, out } = await tapo('model', 'show', gguf, '--rows', '2', '--length', '64');
@@ -227,6 +255,22 @@ describe('tapo model show', () => {
       adapter: expect.stringContaining('step-7'),
       parameters: 3376,
     });
+  });
+
+  it('at the length of a short context; no longer one', async () => {
+    const model = await writeTinyModel(); // of 256 tokens
+    expect((await tapo('model', 'show', model)).out).toMatch(/weights +13.5 kB[^]*8 × 256 tokens/);
+    expect(await failure('model', 'show', model, '--length', '257')).toContain("the model's context holds 256 tokens");
+  });
+
+  it('an adapter whose base is gone', async () => {
+    const [model, adapter] = [await writeTinyModel(), join(await folder(), 'adapter')];
+    await tapo('export', await writeRun(model, 'adapter'), adapter, '--adapter');
+    await rm(model, { recursive: true });
+    const err = await failure('model', 'show', adapter);
+    expect(err).toContain(`${adapter}: its base, base_model_name_or_path of adapter_config.json, is not here`);
+    expect(err).toContain(`no model in ${model}`);
+    expect(err).toContain('--base MODEL');
   });
 
   it('a tokenizer of another model', async () => {

@@ -80,7 +80,7 @@ const acceptedValues: Record<string, unknown[]> = {
  */
 export async function loadAdapterDirectory(directory: string, base: Model): Promise<LoraAdapter> {
   const source = join(directory, configName);
-  const json = (await readJson(source)) as Record<string, unknown>;
+  const json = (await readJson(source, `an adapter directory holds it and ${weightsName}`)) as Record<string, unknown>;
   for (const [name, value] of Object.entries(json)) {
     if (harmlessFields.has(name) || isEmpty(value) || acceptedValues[name]?.includes(value)) continue;
     throw new Error(`${source}: "${name}" is ${JSON.stringify(value)}, which is not implemented`);

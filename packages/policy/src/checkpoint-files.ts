@@ -111,8 +111,11 @@ async function locateTensors(
   const locations = new Map<string, SafetensorsFile>();
   if (!present.includes(indexName)) {
     if (!present.includes(weightsName)) {
+      const remedy = present.some((name) => /\.(bin|pt|pth)$/.test(name))
+        ? "PyTorch's own files are not read: in Python, AutoModelForCausalLM.from_pretrained(…).save_pretrained(…) writes safetensors"
+        : 'download them again';
       throw new Error(
-        `${directory}: neither ${weightsName} nor ${indexName} is there; found: ${present.join(', ') || 'nothing'}`,
+        `${directory}: neither ${weightsName} nor ${indexName} is there, found: ${present.join(', ') || 'nothing'}; ${remedy}`,
       );
     }
     const file = await openOnce(weightsName);

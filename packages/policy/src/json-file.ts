@@ -1,10 +1,10 @@
 /** JSON files of models; errors say where. */
 import { readFile } from 'node:fs/promises';
 
-/** Parses a JSON file. @throws naming it, and the line and column where it stops being JSON */
-export async function readJson(path: string): Promise<unknown> {
+/** Parses a JSON file. @throws naming it, what is missing without it, and the line and column where it stops being JSON */
+export async function readJson(path: string, need = 'a model directory needs this file'): Promise<unknown> {
   const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new Error(`${path}: cannot read (${cause.code}); a model directory needs this file`, { cause });
+    throw new Error(`${path}: cannot read (${cause.code}); ${need}`, { cause });
   });
   return parseJson(text, path);
 }

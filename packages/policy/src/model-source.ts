@@ -1,5 +1,6 @@
 /** What users call a model: a directory, a GGUF file, or an id on the Hugging Face hub. */
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 
 import { writeTokenizerFiles } from './character-tokenizer.js';
 import {
@@ -14,6 +15,7 @@ import {
 import type { ModelConfig } from './config.js';
 import { loadGguf, readGgufHeader } from './gguf/read.js';
 import { downloadModel, type DownloadModelOptions } from './hub.js';
+import { readJson } from './json-file.js';
 import { createTokenizer, loadTokenizer, type Tokenizer } from './tokenizer.js';
 
 /** A model on this machine. */
@@ -37,7 +39,10 @@ const hubId = /^([A-Za-z0-9][\w.-]*\/[\w.-]+)(?:@([\w./-]+))?$/;
  */
 export async function locateModel(model: string, options: DownloadModelOptions = {}): Promise<ModelLocation> {
   const found = await stat(model).catch(() => undefined);
-  if (found?.isDirectory()) return { kind: 'directory', path: model };
+  if (found?.isDirectory()) {
+    await requireModelFiles(model, options);
+    return { kind: 'directory', path: model };
+  }
   if (found) {
     if (/\.gguf$/i.test(model)) return { kind: 'gguf', path: model };
     throw new Error(`${model}: a file, but not a .gguf; give the directory that holds config.json, or a .gguf file`);
@@ -59,6 +64,28 @@ export async function locateModel(model: string, options: DownloadModelOptions =
       cause,
     });
   }
+}
+
+/** @throws for a directory without config.json, saying what it is instead; where only the tokenizer is wanted, its file is enough */
+async function requireModelFiles(directory: string, { weights = true }: DownloadModelOptions): Promise<void> {
+  const present = await readdir(directory);
+  if (present.includes('config.json') || (!weights && present.includes('tokenizer.json'))) return;
+  if (present.includes('adapter_config.json')) {
+    const { base_model_name_or_path: base } = (await readJson(join(directory, 'adapter_config.json'))) as Record<
+      string,
+      unknown
+    >;
+    const name = typeof base === 'string' && base !== '' ? ` (${base})` : '';
+    throw new Error(`${directory}: a LoRA adapter, no model; give the model under it${name}, and this as its adapter`);
+  }
+  const ggufs = present.filter((name) => /\.gguf$/i.test(name));
+  if (ggufs.length > 0) {
+    throw new Error(`${directory}: no config.json in it; give one of its files: ${ggufs.join(', ')}`);
+  }
+  throw new Error(
+    `${directory}: no config.json in it, found: ${present.join(', ') || 'nothing'}; give a directory with config.json, ` +
+      'model.safetensors and tokenizer.json',
+  );
 }
 
 /** Weights (as float32) and tokenizer. */

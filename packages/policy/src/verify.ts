@@ -8,6 +8,7 @@ import { chooseBackend, type ChooseBackendOptions } from './engine/backend.js';
 import { parseJson } from './json-file.js';
 import { floats, ints, type HostTensor } from './engine/runner.js';
 import { createRunner, loadGradients } from './engine/tfjs-backend.js';
+import { loadGguf } from './gguf/read.js';
 import type { ModelConfig } from './config.js';
 import { forward, logits, type ModelParameters } from './model.js';
 
@@ -43,23 +44,32 @@ interface GoldenModel {
 }
 
 /**
- * Runs the model of `directory` on the tokens of `file` and compares logits `[B, T, V]`, and the gradient of the mean cross-entropy of tokens 1…T−1
+ * Runs `model` (a directory or a .gguf file) on the tokens of `file` and compares logits `[B, T, V]`, and the gradient of the mean cross-entropy of tokens 1…T−1
  * for each weight the file names. `file` is JSON: `{tokens, logits, loss, gradients: {name: {shape, norm, values}}, tolerance: {logits, gradients}}`.
  * @throws for unreadable or malformed input; deviations beyond the tolerance are reported, not thrown
  */
 export async function verifyModel(
-  directory: string,
+  model: string,
   file: string,
   { backend = 'auto', threads = 1 }: VerifyModelOptions = {},
 ): Promise<ModelVerification> {
   const golden = await readGolden(file);
-  const { config, parameters } = await loadModelDirectory(directory);
+  const { config, parameters } = await (/\.gguf$/i.test(model) ? loadGguf(model) : loadModelDirectory(model));
   const unknown = Object.keys(golden.gradients).find((name) => !parameters[name]);
-  if (unknown)
-    throw new Error(`${file}: "gradients" names "${unknown}", which the model in ${directory} does not have`);
+  if (unknown) throw new Error(`${file}: "gradients" names "${unknown}", which the model in ${model} does not have`);
+  for (const [name, { shape }] of Object.entries(golden.gradients)) {
+    const found = parameters[name]?.shape ?? [];
+    if (found.join() === shape.join()) continue;
+    throw new Error(
+      `${file}: the gradient of "${name}" has shape [${shape.join(', ')}], in ${model} the weight has [${found.join(', ')}]`,
+    );
+  }
+  const scores = golden.logits[0]?.[0]?.length ?? 0;
+  if (scores !== config.vocabSize)
+    throw new Error(`${file}: "logits" hold ${scores} a token, the vocabulary of ${model} has ${config.vocabSize}`);
   const outside = golden.tokens.flat().find((token) => token < 0 || token >= config.vocabSize);
   if (outside !== undefined)
-    throw new Error(`${file}: "tokens" holds ${outside}, the model in ${directory} has ${config.vocabSize} tokens`);
+    throw new Error(`${file}: "tokens" holds ${outside}, the model in ${model} has ${config.vocabSize} tokens`);
   const batch = golden.tokens.length;
   const length = golden.tokens[0]?.length ?? 0;
   const inputs: Record<string, HostTensor> = { tokens: ints(Int32Array.from(golden.tokens.flat()), [batch, length]) };

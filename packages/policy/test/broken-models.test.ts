@@ -1,5 +1,5 @@
 /** Files as an adversary, a broken disk or a broken download would leave them: each is refused by name, before anything large is allocated. */
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -52,6 +52,15 @@ async function withJson(name: string, change: (json: Record<string, unknown>) =>
 
 it('an empty directory', async () => {
   await expect(loadModelDirectory(root)).rejects.toThrow(`${join(root, 'config.json')}: cannot read (ENOENT)`);
+});
+
+it('weights of PyTorch, or none', async () => {
+  await rename(at('model.safetensors'), at('pytorch_model.bin'));
+  await expect(loadModelDirectory(model)).rejects.toThrow(
+    /found: config.json, pytorch_model.bin; PyTorch's own files are not read: .*save_pretrained/,
+  );
+  await rm(at('pytorch_model.bin'));
+  await expect(loadModelDirectory(model)).rejects.toThrow(/found: config.json; download them again/);
 });
 
 it('an index that leads out of the directory, names no file, or none that is there', async () => {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { createTokenizer, loadGguf, loadModelDirectory } from '@tapo/policy';
+import { createTokenizer, inspectModel, loadGguf, loadModelDirectory } from '@tapo/policy';
 
 import { blockFormats } from '../src/gguf/dequantize.js';
 
@@ -97,6 +97,14 @@ describe('loadGguf', () => {
     const short = join(root, 'short.gguf');
     await writeFile(short, bytes.subarray(0, bytes.length - 4000));
     await expect(loadGguf(short)).rejects.toThrow(/short.gguf: the file ends inside tensor ".*"; download it again/);
+    // also where the weights are not read
+    await expect(inspectModel({ kind: 'gguf', path: short })).rejects.toThrow(/the file ends inside tensor/);
+    const bare = Buffer.from(bytes);
+    for (const key of ['tokenizer.ggml.model', 'tokenizer.ggml.merges']) {
+      bare.write('x', bare.indexOf(key) + key.length - 1);
+      await writeFile(short, bare);
+      await expect(loadGguf(short)).rejects.toThrow(/short.gguf: it holds no tokenizer .*; take a file that has one/);
+    }
     await writeFile(short, bytes.subarray(0, 300));
     await expect(loadGguf(short)).rejects.toThrow(/short.gguf: the file ends inside its header/);
     await writeFile(short, 'GGML');

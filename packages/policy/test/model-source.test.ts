@@ -38,6 +38,26 @@ it('a model is a directory, a .gguf file or an id of the hub', async () => {
   );
 });
 
+it('a directory that is no model: what it is instead, and what to give', async () => {
+  const directory = await folder();
+  const refused = (options = {}) =>
+    locateModel(directory, options).then(
+      () => 'taken',
+      (error: Error) => error.message.replace(directory, 'D'),
+    );
+  expect(await refused()).toBe(
+    'D: no config.json in it, found: nothing; give a directory with config.json, model.safetensors and tokenizer.json',
+  );
+  await writeFile(join(directory, 'a.gguf'), '');
+  expect(await refused()).toBe('D: no config.json in it; give one of its files: a.gguf');
+  await writeFile(join(directory, 'adapter_config.json'), '{"base_model_name_or_path": "org/base"}');
+  expect(await refused()).toBe(
+    'D: a LoRA adapter, no model; give the model under it (org/base), and this as its adapter',
+  );
+  await writeFile(join(directory, 'tokenizer.json'), '{}');
+  expect(await refused({ weights: false })).toBe('taken'); // for servers that have the weights
+});
+
 it('a .gguf file gives a whole model, and a whole directory', async () => {
   const { tokenizer, ...model } = await loadModel(gguf);
   const { tokenizer: _, ...expected } = await loadGguf(gguf.path);

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 
-import { decodeStep, loadModelDirectory, verifyModel, type KvCache } from '@tapo/policy';
+import { decodeStep, type KvCache, loadGguf, loadModelDirectory, saveModelDirectory, verifyModel } from '@tapo/policy';
 
 import { engineBackend, setTestBackend } from './backend.js';
 
@@ -92,6 +92,29 @@ describe('verifyModel', () => {
     await expect(verifyModel(directory, file)).rejects.toThrow(
       `${file}: "${key}" is missing or malformed, wanted ${wanted}`,
     );
+  });
+
+  it('names what belongs to another model', async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'tapo-verify-')), 'numbers.json');
+    const golden = JSON.parse(await readFile(join(directory, 'numbers.json'), 'utf8'));
+    const refused = async (change: object) => {
+      await writeFile(file, JSON.stringify({ ...golden, ...change }));
+      await expect(verifyModel(directory, file)).rejects.toThrow(`${file}: `);
+      return verifyModel(directory, file).catch((error: Error) => error.message);
+    };
+    const gradients = { 'model.norm.weight': { shape: [2], norm: 1, values: [] } };
+    expect(await refused({ gradients })).toContain('has shape [2], in');
+    expect(await refused({ tokens: [[1]], logits: [[[1, 2]]] })).toContain(
+      '"logits" hold 2 a token, the vocabulary of',
+    );
+  });
+
+  it('takes a .gguf file as the directory that it would be', async () => {
+    const numbers = join(fixtures, 'llama3-scaled-biases/numbers.json'); // the same weights, under another RoPE scaling
+    const tiny = join(fixtures, 'gguf/tiny-llama.gguf');
+    const whole = join(await mkdtemp(join(tmpdir(), 'tapo-verify-')), 'model');
+    await saveModelDirectory(whole, await loadGguf(tiny));
+    expect(await verifyModel(tiny, numbers)).toEqual(await verifyModel(whole, numbers));
   });
 
   it('fails on numbers that are off, and names the weight', async () => {

@@ -54,12 +54,13 @@ export const chatCommand: Omit<Command, 'summary'> = {
     const source = input.positionals[0];
     const isRun = source !== undefined && existsSync(join(source, 'checkpoints'));
     const configured = isRun || textOption(input, 'config') !== undefined;
+    const asked = askedFor(input); // before a model is loaded
     const config = await chatConfig(input, source, configured);
     const json = input.options['json'] === true;
     return withSession(config, async ({ engine, tools }) => {
       const { policy } = engine;
       const { tokenizer } = policy;
-      const format = formatOf(input, config, { tokenizer, tools, configured });
+      const format = formatOf(asked, input, config, { tokenizer, tools, configured });
       const talk = conversation({ ...format, tokenizer, tools });
       const protocol = protocolOf({ rollout: format }, tools, tokenizer);
       const interactive = !json && process.stdin.isTTY === true && process.stdout.isTTY === true;
@@ -70,9 +71,9 @@ export const chatCommand: Omit<Command, 'summary'> = {
         tools,
         conversation: talk,
         protocol: chatProtocol(protocol, { plain: format.rules === undefined }),
-        rollout: { ...config.rollout, temperature: numberOption(input, 'temperature') ?? 0.7 },
-        maxTokens: integerOption(input, 'max-tokens', 1) ?? 1024,
-        seed: integerOption(input, 'seed') ?? 0,
+        rollout: { ...config.rollout, temperature: asked.temperature },
+        maxTokens: asked.maxTokens,
+        seed: asked.seed,
         chunkTokens: config.engine.name === 'local' ? 1 : 64,
         onSampled: (text) => write(printable(text)),
         onObserved: (text) => write(`\n${colors.yellow(indented(printable(text.trim())))}\n`),
@@ -92,6 +93,21 @@ export const chatCommand: Omit<Command, 'summary'> = {
     });
   },
 };
+
+/** What the command line alone decides. @throws UsageError for a value that is none */
+function askedFor(input: CommandInput) {
+  const template = textOption(input, 'template');
+  if (template !== undefined && template !== 'base' && template !== 'chat' && template !== 'minimal') {
+    throw new UsageError(`--template is "${template}"`, 'known: chat, base, minimal');
+  }
+  return {
+    template: template as ConversationFormat['template'] | undefined,
+    system: textOption(input, 'system'),
+    temperature: numberOption(input, 'temperature') ?? 0.7,
+    maxTokens: integerOption(input, 'max-tokens', 1) ?? 1024,
+    seed: integerOption(input, 'seed') ?? 0,
+  };
+}
 
 /** The run's or the file's config; a model alone gets no tools, unless they are asked for. */
 async function chatConfig(
@@ -123,18 +139,13 @@ interface FormatOptions {
 }
 
 function formatOf(
+  { template: named, system }: ReturnType<typeof askedFor>,
   input: CommandInput,
   config: ResolvedConfig,
   { tokenizer, tools, configured }: FormatOptions,
 ): ConversationFormat {
-  const system = textOption(input, 'system');
-  const asked =
-    textOption(input, 'template') ??
-    (configured || input.overrides['data.template'] ? config.data.template : undefined);
-  const template = asked ?? (tokenizer.applyChatTemplate === undefined ? 'base' : 'chat');
-  if (template !== 'base' && template !== 'chat' && template !== 'minimal') {
-    throw new UsageError(`--template is "${template}"`, 'known: chat, base, minimal');
-  }
+  const written = configured || input.overrides['data.template'] ? config.data.template : undefined;
+  const template = named ?? written ?? (tokenizer.applyChatTemplate === undefined ? 'base' : 'chat');
   if (system !== undefined && template !== 'chat') {
     throw new UsageError(`--system needs the template "chat", this is "${template}"`, 'put it into the message');
   }

@@ -13,7 +13,7 @@ export const modelCommand: Omit<Command, 'summary'> = {
   },
   options: {
     rows: { type: 'string', value: 'N', description: 'sequences sampled, or trained on, at once (default 8)' },
-    length: { type: 'string', value: 'N', description: 'tokens of each (default 512)' },
+    length: { type: 'string', value: 'N', description: 'tokens of each (default 512, or the context of the model)' },
     'lora-rank': { type: 'string', value: 'N', description: 'of an adapter on all linear layers (default 16)' },
     'micro-batch': {
       type: 'string',
@@ -38,7 +38,11 @@ export const modelCommand: Omit<Command, 'summary'> = {
     const tokenizer = await loadModelTokenizer(model);
     checkVocabulary(tokenizer, config, model.path);
     const rows = integerOption(input, 'rows', 1) ?? 8;
-    const length = integerOption(input, 'length', 1) ?? 512;
+    const context = config.maxPositionEmbeddings;
+    const length = integerOption(input, 'length', 1) ?? Math.min(512, context);
+    if (length > context) {
+      throw new UsageError(`--length is ${length}, the model's context holds ${context} tokens`, 'give fewer');
+    }
     const rank = integerOption(input, 'lora-rank', 1) ?? 16;
     const microBatchTokens = integerOption(input, 'micro-batch', 1);
     const gradientCheckpointing = input.options['checkpointing'] === true;
@@ -122,5 +126,6 @@ function fit(bytes: number, { totalBytes, freeBytes }: ShownModel['machine']): s
 }
 
 function gigabytes(bytes: number): string {
+  if (bytes < 1e5) return `${(bytes / 1e3).toFixed(1)} kB`;
   return bytes < 1e8 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
 }

@@ -6,11 +6,12 @@ import { readFile } from 'node:fs/promises';
 import { colors } from '../cli/colors.js';
 import type { Command } from '../cli/command.js';
 import { textOption, UsageError } from '../cli/command.js';
+import { findModel } from '../find-model.js';
 
 export const verifyCommand: Omit<Command, 'summary'> = {
   positionals: {
     WHAT: 'policy-loss, scoring or model',
-    'PATHS...': 'FILE of golden numbers; for a model: DIRECTORY FILE',
+    'PATHS...': 'FILE of golden numbers; for a model: MODEL FILE',
   },
   options: { backend: { type: 'string', value: 'NAME', description: 'model: compute engine (default auto)' } },
   details: 'Prints the largest deviations. Exit code 0 within the tolerance, 1 beyond it.',
@@ -53,11 +54,12 @@ const verifications: Record<string, (paths: string[], backend: string) => Promis
     return passed;
   },
   async model(paths, backend) {
-    const [directory, file] = wanted(paths, 'DIRECTORY', 'FILE');
-    const { logits, lossDeviation, worstGradient, gradients, passed } = await verifyModel(directory, file, {
+    const [model, file] = wanted(paths, 'MODEL', 'FILE');
+    const { path } = await findModel(model);
+    const { logits, lossDeviation, worstGradient, gradients, passed } = await verifyModel(path, file, {
       backend: backend as NonNullable<VerifyModelOptions['backend']>,
     });
-    console.log(`${directory} against ${file}: ${gradients.length} gradients`);
+    console.log(`${model} against ${file}: ${gradients.length} gradients`);
     printDeviation('logits', logits.deviation, logits.tolerance);
     printDeviation('gradients', worstGradient.deviation, worstGradient.tolerance, worstGradient.name);
     console.log(`  loss differs by ${lossDeviation.toExponential(2)}`);
@@ -73,7 +75,9 @@ function printDeviation(name: string, deviation: number, tolerance: number, wher
 
 /** As many paths as names. */
 function wanted<Names extends string[]>(paths: string[], ...names: Names): { [K in keyof Names]: string } {
-  if (paths.length !== names.length) throw new UsageError(`wanted ${names.join(' ')}, got ${paths.length} paths`);
+  if (paths.length !== names.length) {
+    throw new UsageError(`wanted ${names.join(' and ')}, got ${paths.length} paths`, 'see tapo verify --help');
+  }
   return paths as { [K in keyof Names]: string };
 }
 

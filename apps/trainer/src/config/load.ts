@@ -21,12 +21,17 @@ export interface LoadConfigOptions {
   overrides?: Readonly<Record<string, string | true>>;
 }
 
+/** The config file of the working directory, where there is one. */
+export function defaultConfigFile(): string | undefined {
+  return defaultNames.find((name) => existsSync(name));
+}
+
 /** Reads a config file (TypeScript, JavaScript or JSON), applies dotted overrides, fills in the defaults. */
 export async function loadConfig({ file, overrides = {} }: LoadConfigOptions = {}): Promise<LoadedConfig> {
   if (file !== undefined && !existsSync(file)) {
     throw new UsageError(`no such config file: ${file}`, '`tapo init` writes one to start from');
   }
-  const found = file ?? defaultNames.find((name) => existsSync(name));
+  const found = file ?? defaultConfigFile();
   if (found === undefined && Object.keys(overrides).length === 0) {
     throw new UsageError(
       `no tapo.config.ts or tapo.config.json in ${process.cwd()}`,

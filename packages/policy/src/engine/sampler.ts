@@ -222,7 +222,9 @@ export function createSampler(
       throw new Error(`sample request for sequence "${sequenceId}": ${what}`);
     };
     if (tokens.length === 0) fail('it has no tokens; give at least one, for example the beginning-of-sequence token');
-    if (tokens.length > maxPositions) fail(`it has ${tokens.length} tokens, the model takes ${maxPositions}`);
+    if (tokens.length > maxPositions) {
+      fail(`it has ${tokens.length} tokens, the model's context holds ${maxPositions}; give a shorter prompt`);
+    }
     const wrong = tokens.find((token) => !(token >= 0 && token < vocabSize));
     if (wrong !== undefined) fail(`token ${wrong} is not in the model's vocabulary of ${vocabSize}`);
     if (!(maxTokens >= 0)) fail(`maxTokens is ${maxTokens}, wanted 0 or more`);

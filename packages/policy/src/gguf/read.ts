@@ -81,6 +81,7 @@ async function withGguf<T>(path: string, body: (opened: OpenGguf) => Promise<T>)
   try {
     const { size } = await file.stat();
     const { metadata, tensors, dataStart } = await readHeader(path, size);
+    for (const info of tensors.values()) requireWhole(path, info, { dataStart, size });
     const chunk = new Uint8Array(Math.min(chunkBytes, size)); // one for all tensors, which are read one after the other
     const read = async (name: string, shape?: readonly number[]): Promise<HostTensor> => {
       const info = tensors.get(name);
@@ -89,7 +90,7 @@ async function withGguf<T>(path: string, body: (opened: OpenGguf) => Promise<T>)
       // before anything is allocated: a file may claim any shape
       if (shape && found.join() !== shape.join())
         throw new Error(`${path}: tensor "${name}" has shape [${found.join(', ')}], wanted [${shape.join(', ')}]`);
-      return readTensor(file, path, info, { dataStart, size, chunk });
+      return readTensor(file, path, info, { dataStart, chunk });
     };
     const config = ggufConfig(metadata, {
       source: path,
@@ -116,11 +117,24 @@ async function readHeader(path: string, size: number) {
   };
 }
 
+/** @throws for a tensor that reaches beyond the file; nothing is known of formats that are not read */
+function requireWhole(path: string, info: GGUFTensorInfo, { dataStart, size }: { dataStart: number; size: number }) {
+  const quantization = quantizationOf(info);
+  const { bytes, weights } = blockFormats[quantization] ?? { bytes: 0, weights: 1 };
+  const shape = shapeOf(info);
+  const blocks = shape.reduce((product, dimension) => product * dimension, 1) / weights;
+  const end = dataStart + Number(info.offset) + blocks * bytes;
+  if (end <= size) return;
+  throw new Error(
+    `${path}: the file ends inside tensor "${info.name}"; download it again (its [${shape.join(', ')}] in ${quantization} reach byte ${end} of ${size})`,
+  );
+}
+
 async function readTensor(
   file: FileHandle,
   path: string,
   info: GGUFTensorInfo,
-  { dataStart, size, chunk }: { dataStart: number; size: number; chunk: Uint8Array },
+  { dataStart, chunk }: { dataStart: number; chunk: Uint8Array },
 ): Promise<HostTensor> {
   const shape = shapeOf(info);
   const quantization = quantizationOf(info);
@@ -132,12 +146,6 @@ async function readTensor(
   }
   const weights = shape.reduce((product, dimension) => product * dimension, 1);
   const blocks = weights / format.weights;
-  const end = dataStart + Number(info.offset) + blocks * format.bytes;
-  if (!(end <= size)) {
-    throw new Error(
-      `${path}: the file ends inside tensor "${info.name}"; download it again (its [${shape.join(', ')}] in ${quantization} reach byte ${end} of ${size})`,
-    );
-  }
   if (!Number.isInteger(blocks)) {
     throw new Error(
       `${path}: tensor "${info.name}" has ${weights} weights, no multiple of ${quantization}'s ${format.weights}`,

@@ -55,6 +55,11 @@ const splittings: Record<string, Splitting> = {
 /** @throws for a tokenizer that is not byte-level BPE, or splits words in an unknown way, by name */
 export function ggufTokenizer(metadata: GgufMetadata, source: string): TokenizerFiles {
   const key = (name: string) => metadata[`tokenizer.${name}`];
+  if (key('ggml.model') === undefined || !Array.isArray(key('ggml.tokens')) || !Array.isArray(key('ggml.merges'))) {
+    throw new Error(
+      `${source}: it holds no tokenizer (tokenizer.ggml.model, .tokens and .merges); take a file that has one`,
+    );
+  }
   if (key('ggml.model') !== 'gpt2') {
     throw new Error(
       `${source}: tokenizer "${String(key('ggml.model'))}" is not implemented, only byte-level BPE ("gpt2")`,
