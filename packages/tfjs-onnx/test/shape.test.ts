@@ -114,6 +114,10 @@ describe('operations on shapes', () => {
       await expectSameAsCpu(
         (t) => [
           tf.pad(t, pads, 0.5),
+          tf.pad(
+            t,
+            x.shape.map(() => [0, 0]),
+          ),
           tf.tile(
             t,
             x.shape.map((_, axis) => 1 + (axis % 2)),

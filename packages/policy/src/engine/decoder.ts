@@ -66,7 +66,7 @@ export interface DecoderOptions {
  * Numbers of rows a step is compiled for. Not one: ONNX Runtime's matrix kernels give a row the same bits among any number
  * of rows above one, and other bits when it is alone.
  */
-const ROWS = [4, 16, 32, 64, 128, 256];
+const ROWS = [4, 8, 16, 32, 64, 128, 256];
 
 /** Tokens of one prefill. */
 const CHUNK_TOKENS = 32;

@@ -11,6 +11,8 @@
  * - a chunk of a prompt or observation gives the bits of as many steps (`forwardCached`), so a dropped sequence, fed again, gets its
  *   cache back bit by bit, and a copied prefix is what the sequence would have computed itself.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 import { divergedMessage, tokenDrawer, type Draw } from './draw.js';
 import type { Decoder, Fed } from './decoder.js';
 import type { CachePool, KvCacheMemory } from './kv-cache.js';
@@ -53,11 +55,15 @@ export function createSampler(
   async function run(): Promise<void> {
     if (running) return;
     running = true;
+    // What is asked for at the same time starts at the same time.
+    await nextTurn();
     try {
       for (;;) {
         sequences.removeDeparted();
         if (!sequences.admit(finish)) break;
         for (const sequence of sequences.active()) await prefill(sequence);
+        // Who waited for a prefix that is now there joins this very step.
+        sequences.admit(finish);
         for (const pool of cache.pools()) await stepPool(pool);
       }
     } catch (error) {

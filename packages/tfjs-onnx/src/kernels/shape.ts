@@ -168,6 +168,7 @@ export const shapeKernels: KernelTable = {
   PadV2: kernel<tf.PadV2Attrs>(({ inputs, attributes, graph }) => {
     const x = inputs['x']!;
     const { paddings, constantValue } = attributes;
+    if (paddings.flat().every((count) => count === 0)) return x;
     const shape = x.shape.map((size, axis) => size + paddings[axis]![0] + paddings[axis]![1]);
     const pads = graph.integers([...paddings.map((pair) => pair[0]), ...paddings.map((pair) => pair[1])]);
     return graph.node('Pad', [x, pads, graph.scalar(constantValue, x.dtype)], { shape, dtype: x.dtype });
