@@ -54,6 +54,7 @@ for (const [name, needs, program, shown] of packages) {
   const python = createPython({
     workers: 1,
     spares: 0,
+    timeLimitMs: 5000, // an integral takes half a second alone, and three on a busy machine
     packages: files.map((wheel) => ({ wheel, sha256: createHash('sha256').update(readFileSync(wheel)).digest('hex') })),
   });
   await python.ready();
