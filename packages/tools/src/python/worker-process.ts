@@ -112,6 +112,7 @@ function launch(config: WorkerConfig, directories: readonly string[], wrapper: r
     '--disable-proto=delete',
     '--max-old-space-size=256',
     ...permissionFlags([SANDBOX_DIRECTORY, ...directories]),
+    ...tieringFlags(),
   ];
   const script = join(SANDBOX_DIRECTORY, 'worker.mjs');
   const child = spawn(command ?? process.execPath, [...before, ...flags, script, JSON.stringify(config)], {
@@ -140,6 +141,14 @@ function permissionFlags(directories: readonly string[]): string[] {
     stable ? '--permission' : '--experimental-permission',
     ...directories.map((directory) => `--allow-fs-read=${join(directory, '*')}`),
   ];
+}
+
+/**
+ * How much WebAssembly runs in a function before V8 compiles it again with optimisation: Node 20 waits for 1.8 MB of it, later
+ * versions for 13. What they wait for makes a start a quarter cheaper (302 to 229 ms of processor time).
+ */
+function tieringFlags(): string[] {
+  return Number.parseInt(process.versions.node, 10) < 22 ? ['--wasm-tiering-budget=13000000'] : [];
 }
 
 const children = new Set<ChildProcess>();
