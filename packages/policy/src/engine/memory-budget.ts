@@ -57,12 +57,16 @@ export function workerCount(config: ModelConfig, threads: number): number {
   return parameterCount(config) < SMALL_MODEL_PARAMETERS ? threads : 1;
 }
 
+/** Up to this size several steps a run were measured, and pay. */
+const SEVERAL_STEPS_PARAMETERS = 10e6;
+
 /**
  * Decoding steps of one run of the compiled sampler. A run of a small model costs about a quarter of a step beside its steps: 32 rows of
- * 0.1M parameters took 54 ms for a hundred tokens one by one, 45 by fours, 56 by eights. Large models would only take longer to compile.
+ * 0.1M parameters took 54 ms for a hundred tokens one by one, 45 by fours, 56 by eights; 64 rows of 10M 1413 ms one by one, 1326 by
+ * fours. Large models would only take longer to compile.
  */
 export function stepsPerRun(config: ModelConfig): number {
-  return parameterCount(config) < SMALL_MODEL_PARAMETERS ? 4 : 1;
+  return parameterCount(config) < SEVERAL_STEPS_PARAMETERS ? 4 : 1;
 }
 
 /**
