@@ -35,9 +35,11 @@ export interface MemoryEstimate {
   microBatchTokens: number;
 }
 
-/** Node, tfjs and ONNX Runtime; what they take again in each further worker. */
-const PROCESS_BYTES = 260e6;
-const WORKER_BYTES = 150e6;
+/** Node, tfjs-core and ONNX Runtime; what they take again in each further worker. */
+const PROCESS_BYTES = 190e6;
+const WORKER_BYTES = 80e6;
+/** The rest of tfjs, for its gradients, in each worker that trains. */
+const GRADIENT_CODE_BYTES = 70e6;
 /** Compiled graphs of training and their scratch. */
 const GRAPH_BYTES = 100e6;
 /** Those of sampling, and what each layer adds for each capacity of the cache. */
@@ -74,7 +76,7 @@ export function estimateMemory(
   const everywhere = Math.min(rows * length, workers * microBatchTokens);
   const kept = ACTIVATIONS_KEPT[gradientCheckpointing ? 'checkpointed' : 'all'];
   const activations = kept * everywhere * activationBytes(config, gradientCheckpointing);
-  const training = process + weights + activations + GRAPH_BYTES;
+  const training = process + workers * GRADIENT_CODE_BYTES + weights + activations + GRAPH_BYTES;
   const loraParameters = Object.values(loraShapes(config, lora)).reduce((sum, [a = 1, b = 1]) => sum + a * b, 0);
   return {
     weights,
