@@ -64,6 +64,17 @@ export function createKvCache<Owner extends { cached: number }>(
     return found;
   }
 
+  /**
+   * All tensors of a block in one allocation: the system gives so large a one page by page, as rows are used. Smaller ones may be memory
+   * that was used before, and is cleared at once.
+   */
+  function blockMemory(columns: number): LayerMemory {
+    const memory = new ArrayBuffer(bytesOf(columns));
+    const size = rowsPerBlock * heads * columns * headDim;
+    const tensors = Array.from({ length: 2 * layers }, (_, i) => new Float32Array(memory, 4 * i * size, size));
+    return { keys: tensors.slice(0, layers), values: tensors.slice(layers) };
+  }
+
   function blockOf({ blocks }: CachePool<Owner>, index: number): CacheBlock {
     return blocks[Math.floor(index / rowsPerBlock)] as CacheBlock;
   }
@@ -73,9 +84,7 @@ export function createKvCache<Owner extends { cached: number }>(
     const target = pool(columns);
     if (target.rows.length === target.blocks.length * rowsPerBlock) {
       if (bytes + bytesOf(columns) > maxBytes) return undefined;
-      const tensors = () =>
-        Array.from({ length: layers }, () => new Float32Array(rowsPerBlock * heads * columns * headDim));
-      target.blocks.push({ keys: tensors(), values: tensors(), views: new Map() });
+      target.blocks.push({ ...blockMemory(columns), views: new Map() });
       bytes += bytesOf(columns);
     }
     const row = { owner, pool: target, index: target.rows.length };
