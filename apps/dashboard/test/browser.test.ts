@@ -240,6 +240,28 @@ describe.skipIf(!hasBrowser)('the dashboard in a browser', { timeout: 120_000 },
     expect(complaints).toEqual([]);
   });
 
+  it('an answer that is older than an event does not undo it', async () => {
+    const answers: (() => void)[] = [];
+    await page.route('**/api/runs', async (route) => {
+      const response = await route.fetch();
+      // the second one, asked for when the connection is open, waits
+      if (answers.push(() => {}) === 2) await new Promise<void>((resolve) => (answers[1] = resolve));
+      await route.fulfill({ response });
+    });
+    await open('');
+    await page.getByRole('link', { name: 'one', exact: true }).waitFor();
+    await expect.poll(() => answers.length).toBe(2);
+    await openRunDirectory(join(directory, 'late')).appendLine('metrics', { step: 1, reward: 0.25 });
+    const row = page.getByRole('row').filter({ has: page.getByRole('link', { name: 'late' }) });
+    await row.waitFor();
+    const answered = page.waitForResponse('**/api/runs');
+    answers[1]?.();
+    await answered;
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    expect(await row.count()).toBe(1);
+    expect(complaints).toEqual([]);
+  });
+
   it('nothing is lost when trainer, server or tab are killed in the middle', async () => {
     const path = join(directory, 'killed');
     const run = openRunDirectory(path);

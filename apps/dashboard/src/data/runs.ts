@@ -28,6 +28,7 @@ export const runs = signal<readonly RunSummary[] | undefined>(undefined);
 export const connection = signal<'live' | 'lost' | 'none'>('none');
 export const failure = signal<string | undefined>(undefined);
 const followed = new Map<string, FollowedMetrics>();
+let eventsApplied = 0;
 
 /** The metrics of a run; asked for once, then kept up to date. */
 export function metricsOf(id: string): Signal<RunMetrics | undefined> {
@@ -61,15 +62,20 @@ export function startLoading(): void {
 const newFile = (): FollowedFile => ({ lines: new Map(), next: 0, generation: -1 });
 
 async function loadRuns(): Promise<void> {
+  const before = eventsApplied;
   try {
-    runs.value = (await request<{ runs: RunSummary[] }>('runs')).runs;
+    const answer = await request<{ runs: RunSummary[] }>('runs');
     failure.value = undefined;
+    // an event that came meanwhile may be newer than the answer
+    if (eventsApplied > before) return await loadRuns();
+    runs.value = answer.runs;
   } catch (error) {
     failure.value = (error as Error).message;
   }
 }
 
 function applyEvent(event: ViewEvent): void {
+  eventsApplied++;
   const others = (runs.value ?? []).filter(({ id }) => id !== (event.type === 'run' ? event.run.id : event.id));
   if (event.type === 'gone') {
     runs.value = others;

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunSummary, ViewEvent } from './protocol.js';
 import { runSummaries } from './routes.js';
 import type { RunList } from './run-list.js';
@@ -12,7 +13,8 @@ export interface LiveEvents {
 /** Files are looked at once a second and only while a page listens; that works on network file systems, too. */
 export function liveEvents(runs: RunList, { intervalMs = 1000 }: { intervalMs?: number } = {}): LiveEvents {
   const listeners = new Set<ServerResponse>();
-  let timer: NodeJS.Timeout | undefined;
+  const closing = new AbortController();
+  let following = false;
   let known = new Map<string, string>();
 
   async function look(): Promise<void> {
@@ -23,15 +25,14 @@ export function liveEvents(runs: RunList, { intervalMs = 1000 }: { intervalMs?: 
     known = current;
   }
 
-  function tick(): void {
-    timer = setTimeout(() => {
-      look()
-        // a directory may be on its way out; the next look is in a second
-        .catch(() => {})
-        .finally(() => {
-          if (listeners.size > 0) tick();
-        });
-    }, intervalMs);
+  async function follow(): Promise<void> {
+    following = true;
+    while (listeners.size > 0) {
+      await sleep(intervalMs, undefined, { signal: closing.signal }).catch(() => {});
+      // a directory may be on its way out; the next look is in a second
+      if (listeners.size > 0) await look().catch(() => {});
+    }
+    following = false;
   }
 
   function send(event: ViewEvent): void {
@@ -44,15 +45,12 @@ export function liveEvents(runs: RunList, { intervalMs = 1000 }: { intervalMs?: 
       // the page loads everything when it hears this: nothing is missed between a load and the first event
       response.write('retry: 1000\nevent: hello\ndata: {}\n\n');
       response.on('close', () => listeners.delete(response));
-      if (listeners.size === 1) {
-        clearTimeout(timer);
-        tick();
-      }
+      if (!following) void follow();
     },
     close() {
-      clearTimeout(timer);
       for (const listener of listeners) listener.end();
       listeners.clear();
+      closing.abort();
     },
   };
 }
