@@ -42,12 +42,12 @@ const packages: [name: string, needs: string[], program: string, shown: RegExp][
   ],
 ];
 
-let wrong = 0;
+let [tried, wrong] = [0, 0];
 for (const [name, needs, program, shown] of packages) {
   const wheels = [...needs, name].map(find);
   const missing = wheels.findIndex((wheel) => wheel === undefined);
   if (missing >= 0) {
-    console.log(`skipped: ${name} (no wheel of ${[...needs, name][missing]} for ${PLATFORM} is within reach)`);
+    console.log(`left out: ${name} (no wheel of ${[...needs, name][missing]} for ${PLATFORM} is within reach)`);
     continue;
   }
   const files = wheels.filter((wheel) => wheel !== undefined);
@@ -61,9 +61,11 @@ for (const [name, needs, program, shown] of packages) {
   const { observation } = await callTool(python as Tool, program);
   await python.close?.();
   const right = shown.test(observation);
+  tried += 1;
   if (!right) wrong += 1;
   console.log(`${right ? 'as wanted' : 'WRONG'}: ${files.at(-1)}\n${observation}\n`);
 }
+if (tried === 0) console.log('skipped: none of the wheels is within reach');
 process.exitCode = wrong === 0 ? 0 : 1;
 
 /** A wheel of the directory given, or of PyPI. `requirement` is a name, and perhaps a version. */
