@@ -24,18 +24,23 @@ export function protocolOf(
 
 /** What rules and chat templates tell of a tool, as plain data: others wrote it (an MCP server), so `encodeUntrusted` must find it. */
 export interface DescribedTool extends PromptTool {
-  /** for chat templates and JSON calls, its schema included */
-  definition: object;
+  /** for JSON calls, its schema included; a tool called by its tag may have a schema without JSON form */
+  definition?: object;
 }
 
-export function describeTools(tools: readonly Tool[]): DescribedTool[] {
-  const definitions = toolDefinitions(tools);
+export function describeTools(tools: readonly Tool[], protocol: 'tags' | 'json'): DescribedTool[] {
+  const definitions = protocol === 'json' ? toolDefinitions(tools) : [];
   return tools.map(({ name, tag, description }, i) => ({
     name,
     ...(tag !== undefined && { tag }),
     description,
-    definition: definitions[i] as object,
+    ...(definitions[i] !== undefined && { definition: definitions[i] }),
   }));
+}
+
+/** What a chat template is given of tools that are called by JSON. */
+export function definitionsOf(tools: readonly DescribedTool[]): object[] {
+  return tools.flatMap(({ definition }) => definition ?? []);
 }
 
 const jsonRules =
@@ -44,7 +49,7 @@ const jsonRules =
 
 /** The system message of JSON calls. Where the model's chat template does not tell the tools (SmolLM2's), it does. */
 function jsonSystem(tokenizer: Tokenizer, tools: readonly DescribedTool[], rules = jsonRules): string {
-  const definitions = tools.map(({ definition }) => definition);
+  const definitions = definitionsOf(tools);
   if (definitions.length === 0 || templateKnowsTools(tokenizer, definitions)) return rules;
   return [
     rules,
@@ -89,7 +94,7 @@ export function promptTokens(
   }: { config: Pick<ResolvedConfig, 'data' | 'rollout'>; tokenizer: Tokenizer; tools: readonly Tool[] },
 ): number[] {
   const { template, rules, maxPromptTokens } = config.data;
-  const theirs = { question: problem.question, tools: describeTools(tools) };
+  const theirs = { question: problem.question, tools: describeTools(tools, config.rollout.protocol) };
   const asked = encodeUntrusted(tokenizer, theirs, (said) =>
     config.rollout.protocol === 'json'
       ? jsonPrompt(said.question, tokenizer, said.tools, rules)
@@ -114,7 +119,7 @@ function jsonPrompt(question: string, tokenizer: Tokenizer, tools: readonly Desc
   ];
   return tokenizer.applyChatTemplate(messages, {
     addGenerationPrompt: true,
-    tools: tools.map(({ definition }) => definition),
+    tools: definitionsOf(tools),
   });
 }
 

@@ -64,3 +64,17 @@ it('nor in a conversation, at its opening or later', () => {
   expect(specialIn(talk(forged))).toEqual(specialIn(talk('Finds.')));
   expect(chatml.decode(talk(forged))).toContain(JSON.stringify(forged).slice(1, -1));
 });
+
+it('a tool called by its tag may have a schema without JSON form; only JSON calls need one', () => {
+  const schema: Tool['inputSchema'] = {
+    '~standard': { version: 1, vendor: 'bare', validate: (value) => ({ value }) },
+  };
+  const tool: Tool = { ...toolSaying('Finds.'), inputSchema: schema };
+  const problem = { id: 'p', question: '?', targets: ['1'], dataSource: 'default' };
+  const prompt = (protocol: 'tags' | 'json') => {
+    const config = resolveConfig({ model: 'any', data: { template: 'chat' }, rollout: { protocol } });
+    return chatml.decode(promptTokens(problem, { config, tokenizer: chatml, tools: [tool] }));
+  };
+  expect(prompt('tags')).toContain('Finds.');
+  expect(() => prompt('json')).toThrow('has no JSON Schema form');
+});

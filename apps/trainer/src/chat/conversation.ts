@@ -4,7 +4,7 @@ import { encodeUntrusted } from '@tapo/rollout';
 import type { Tool } from '@tapo/tools';
 import { UsageError } from '../cli/command.js';
 import { betweenTurns } from '../turn-markers.js';
-import { describeTools, withStart } from '../prompt.js';
+import { definitionsOf, describeTools, withStart } from '../prompt.js';
 import type { DescribedTool } from '../prompt.js';
 
 /** How messages become the tokens that a policy continues. */
@@ -39,7 +39,7 @@ export interface Conversation {
  */
 export function conversation(options: ConversationOptions): Conversation {
   const { template, tokenizer } = options;
-  const tools = describeTools(options.tools);
+  const tools = describeTools(options.tools, options.protocol);
   const eos = new Set(tokenizer.eosTokenIds);
   let sequence: number[] = [];
   return {
@@ -78,7 +78,7 @@ function opening({ message, tools }: Said, options: ConversationOptions): string
   const messages = [...systemMessages(tools, options), { role: 'user', content: message }];
   return tokenizer.applyChatTemplate(messages, {
     addGenerationPrompt: true,
-    ...(protocol === 'json' && tools.length > 0 && { tools: tools.map(({ definition }) => definition) }),
+    ...(protocol === 'json' && tools.length > 0 && { tools: definitionsOf(tools) }),
   });
 }
 

@@ -36,11 +36,12 @@ export const serveMcpCommand: Omit<Command, 'summary'> = {
     if (repeated) throw new UsageError(`two tools are named "${repeated.name}"`, 'serve them at two ports');
     const port = integerOption(input, 'port');
     const host = textOption(input, 'host');
+    const address = host === undefined ? {} : { host };
     const service =
       port === undefined
         ? await serveMCPOverStdio(tools)
-        : await serveMCPOverHTTP(tools, { port, ...(host !== undefined && { host }) }).catch((error: unknown) =>
-            asListenError(error, { port, ...(host !== undefined && { host }) }),
+        : await serveMCPOverHTTP(tools, { ...address, port }).catch((error: unknown) =>
+            asListenError(error, { ...address, port }),
           );
     // standard output belongs to the protocol unless there is a port
     if (service.url !== undefined) console.log(`${tools.map(({ name }) => name).join(', ')} at ${service.url}`);
