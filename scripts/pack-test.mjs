@@ -30,7 +30,7 @@ try {
   const { devDependencies } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
   const compiler = ['typescript', '@types/node'].map((name) => `${name}@${devDependencies[name]}`);
   // READMEs name the peers their example needs; a user installs them beside the package.
-  const peers = ['@tensorflow/tfjs-core@4', '@tensorflow/tfjs-backend-cpu@4', 'arktype@2'];
+  const peers = ['@tensorflow/tfjs-core@4', '@tensorflow/tfjs-backend-cpu@4', 'arktype@2.2.9'];
   const npmInstall = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   must('npm install of all tarballs', 'npm', [...npmInstall, ...tarballs, ...compiler, ...peers]);
 
